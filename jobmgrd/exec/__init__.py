@@ -1,0 +1,1 @@
+"""Where jobs run: one port, simulated or local processes behind it."""

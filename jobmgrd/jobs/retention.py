@@ -1,0 +1,131 @@
+"""Which inactive jobs go next, and how many: limits over the order of ending.
+
+Jobs leave oldest first: by `t_clean`, ties by the smaller id. Every inactive job belongs to one
+retention class, a small number; within a class its jobs form one queue in that order. Class
+DEFAULT holds the jobs that no rule names; HELD holds pinned jobs and those that an active job
+depends on, which are never eligible and never counted.
+
+A limit makes a *prefix* of a queue eligible: the jobs strictly older than the age limit, or those
+beyond the number that may stay, whichever is longer. A rule's own limits speak of its class; the
+two global limits then bound what is left of all classes taken together. So a decision needs only
+the head of each queue and its length, never the whole history (flux-core's purge.c walks a list
+of every kept job for the same answer).
+"""
+
+from collections.abc import Mapping, Sequence
+from heapq import merge
+from itertools import islice
+from typing import Final, NamedTuple, Protocol
+
+from msgspec import Struct
+
+HELD: Final = -1
+DEFAULT: Final = 0
+
+UNLIMITED: Final = -1
+BATCH_MAX: Final = 100
+
+
+class Candidate(NamedTuple):
+    """An inactive job in the order in which jobs are purged."""
+
+    t_clean: float
+    id: int
+    rule: int
+
+
+class History(Protocol):
+    """What a decision may ask about the inactive jobs; held classes are not in it."""
+
+    def counts(self) -> Mapping[int, int]:
+        """The number of jobs in each class that has any."""
+
+    def oldest(self, rule: int, limit: int) -> Sequence[Candidate]:
+        """At most `limit` jobs of a class, oldest first."""
+
+    def count_before(self, rule: int, t: float) -> int:
+        """How many jobs of a class have `t_clean` < t."""
+
+    def find(self, ids: Sequence[int]) -> Sequence[Candidate]:
+        """Those of these jobs that are inactive, held or not."""
+
+
+class Limits(Struct, frozen=True):
+    """How long jobs stay: seconds since the end, and their number. -1 is unlimited."""
+
+    age: float = UNLIMITED
+    num: int = UNLIMITED
+
+    @property
+    def unlimited(self) -> bool:
+        """Whether nothing is ever eligible by these limits."""
+        return self.age == UNLIMITED and self.num == UNLIMITED
+
+    def cutoff(self, now: float) -> float:
+        """Jobs that ended before this time are too old."""
+        return float("-inf") if self.age == UNLIMITED else now - self.age
+
+    def excess(self, count: int) -> int:
+        """How many of `count` jobs are beyond the number limit."""
+        return 0 if self.num == UNLIMITED else max(0, count - self.num)
+
+
+class Policy(Struct, frozen=True):
+    """The limits of a purge: those over all jobs, and those of single classes."""
+
+    limits: Limits = Limits()
+    rules: Mapping[int, Limits] = {}
+
+    @property
+    def unlimited(self) -> bool:
+        """Whether nothing is ever eligible."""
+        return self.limits.unlimited and all(r.unlimited for r in self.rules.values())
+
+
+def select(history: History, policy: Policy, now: float, batch: int) -> list[Candidate]:
+    """The next jobs to purge, oldest first, at most `batch` of them.
+
+    Jobs that a rule's own limits make eligible go before those that only the global limits do,
+    since their going may bring the rest within the global number.
+    """
+    counts = history.counts()
+    by_rule = [
+        _prefix(history, rule, limits, counts[rule], now, batch)
+        for rule, limits in policy.rules.items()
+        if counts.get(rule)
+    ]
+    chosen = list(islice(merge(*by_rule), batch))
+    if chosen:
+        return chosen
+    heads = [history.oldest(rule, batch) for rule in counts]
+    oldest = list(islice(merge(*heads), batch))
+    cutoff = policy.limits.cutoff(now)
+    excess = policy.limits.excess(sum(counts.values()))
+    return [job for n, job in enumerate(oldest) if n < excess or job.t_clean < cutoff]
+
+
+def count(history: History, policy: Policy, now: float) -> int:
+    """How many jobs repeated calls of `select` would choose until none is left."""
+    counts = history.counts()
+    gone = {rule: 0 for rule in counts}
+    for rule, limits in policy.rules.items():
+        if rule in counts:
+            old = history.count_before(rule, limits.cutoff(now)) if limits.age >= 0 else 0
+            gone[rule] = max(old, limits.excess(counts[rule]))
+    total = sum(counts.values()) - sum(gone.values())
+    old = 0
+    if policy.limits.age >= 0:
+        cutoff = policy.limits.cutoff(now)
+        old = sum(max(0, history.count_before(rule, cutoff) - gone[rule]) for rule in counts)
+    return sum(gone.values()) + max(old, policy.limits.excess(total))
+
+
+def _prefix(
+    history: History, rule: int, limits: Limits, length: int, now: float, batch: int
+) -> list[Candidate]:
+    cutoff = limits.cutoff(now)
+    excess = limits.excess(length)
+    if not excess and limits.age == UNLIMITED:
+        return []
+    heads = history.oldest(rule, batch)
+    return [job for n, job in enumerate(heads) if n < excess or job.t_clean < cutoff]

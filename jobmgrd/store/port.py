@@ -1,0 +1,177 @@
+"""The port to the store: what the daemon asks of whatever keeps its jobs.
+
+A store keeps active jobs (a row each, replaced as they change), inactive jobs in their order of
+ending, tombstones of purged jobs, the purge log, and counters. It answers in the order asked:
+a call sees every call made before it. What it has acknowledged is durable; what failed changed
+nothing. Reads never wait for history to be loaded: nothing per inactive job is in memory.
+
+Every method may raise StoreError. Writes are grouped by the store: many calls, one commit.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol, TypeVar
+
+from msgspec import Struct
+
+from jobmgrd.jobs.retention import Candidate, History
+
+
+T = TypeVar("T")
+
+
+class StoreError(Exception):
+    """The store could not do it; `errnum` is ENOSPC, EIO, EROFS or another POSIX errno."""
+
+    def __init__(self, errnum: int, text: str) -> None:
+        super().__init__(errnum, text)
+        self.errnum = errnum
+        self.text = text
+
+    def __str__(self) -> str:
+        return self.text
+
+
+class StoreLockedError(StoreError):
+    """Another daemon uses the store; the text says which (EBUSY)."""
+
+
+class ActiveRow(Struct, frozen=True):
+    """An active job as it is kept: replaying `eventlog` gives its state back (RFC 21)."""
+
+    id: int
+    userid: int
+    jobspec: bytes  # JSON as submitted (RFC 25)
+    R: bytes | None  # JSON (RFC 20), once resources were allocated
+    eventlog: bytes  # RFC 18 entries, a line each
+
+
+class InactiveRow(Struct, frozen=True):
+    """An inactive job as it is kept. Times are UNIX time; 0.0 is "never"."""
+
+    id: int
+    userid: int
+    urgency: int
+    priority: int
+    t_submit: float
+    t_run: float
+    t_cleanup: float
+    t_clean: float
+    result: int  # protocol.job.Result
+    status: int  # wait status of the finish event; -1 if the job never started
+    name: str
+    queue: str
+    rule: int  # retention class (jobmgrd.jobs.retention)
+    jobspec: bytes
+    R: bytes | None
+    eventlog: bytes
+
+
+class OutputRow(Struct, frozen=True):
+    """A piece of a job's output: RFC 24 eventlog entries, a line each."""
+
+    id: int
+    data: bytes
+
+
+class Changes(Struct, frozen=True):
+    """What one commit of the engine carries; all of it is kept, or none.
+
+    A job is in at most one of `active` and `ended`. `ended` removes the active row.
+    `published` is the highest purge-log seq whose event went out; it need not be durable soon.
+    """
+
+    active: Sequence[ActiveRow] = ()
+    ended: Sequence[InactiveRow] = ()
+    output: Sequence[OutputRow] = ()
+    meta: Mapping[str, bytes] = {}
+    published: int = 0
+
+
+class PurgeRecord(Struct, frozen=True):
+    """One committed batch of the purge log."""
+
+    seq: int
+    t: float
+    jobs: tuple[int, ...]
+    reason: str
+    userid: int
+
+
+class Tombstone(Struct, frozen=True):
+    """What is left of a purged job."""
+
+    id: int
+    seq: int
+    t_purged: float
+    reason: str
+    result: int
+    t_clean: float
+
+
+class Recovered(Struct, frozen=True):
+    """What a store gives back when it is opened; its size does not depend on history."""
+
+    active: Sequence[ActiveRow]
+    max_jobid: int  # the highest id ever kept, purged or not
+    meta: Mapping[str, bytes]
+    unpublished: Sequence[PurgeRecord]  # committed, perhaps not announced
+
+
+class StoreStats(Struct, frozen=True):
+    """Counters that cost nothing to read."""
+
+    inactive: int  # jobs kept, held ones included
+    held: int
+    purged: int  # ever
+    purge_seq: int  # of the last committed batch; 0 if there was none
+    commits: int
+    commit_seconds: float  # spent in commits, for a mean
+    size: int  # bytes of the store's files, as of the last commit or checkpoint
+    free: int  # bytes of these that hold nothing and go back step by step
+
+
+Decide = Callable[[History], Sequence[Candidate]]
+"""A pure decision made inside the transaction that carries it out."""
+
+
+class Store(Protocol):
+    """The port. One event loop uses it; all coroutines and futures belong to that loop."""
+
+    async def open(self) -> Recovered:
+        """Open or create the store, and take its lock.
+
+        Raises:
+            StoreLockedError: a living daemon uses it.
+            StoreError: it cannot be opened, is corrupt, or was written by a newer version.
+        """
+
+    def write(self, changes: Changes) -> "asyncio.Future[None]":
+        """Keep these changes; the future is done when they are durable."""
+
+    async def purge(
+        self, decide: Decide, *, now: float, reason: str, userid: int
+    ) -> PurgeRecord | None:
+        """Remove the jobs that `decide` chooses: rows, output, tombstones, log record, counters.
+
+        One call is one transaction, exact against any number of others under way. Returns the
+        log record, or None if nothing was chosen.
+        """
+
+    async def inspect(self, question: Callable[[History], T]) -> T:
+        """Answer a question about the history without changing it."""
+
+    async def find(self, id: int) -> InactiveRow | Tombstone | None:
+        """The inactive job with this id, what is left of it, or None if it was never kept."""
+
+    async def recent(self, limit: int, before: float = float("inf")) -> Sequence[InactiveRow]:
+        """At most `limit` inactive jobs with `t_clean` < before, the last to end first."""
+
+    async def output(self, id: int) -> bytes:
+        """All output kept with a job, active or not: RFC 24 entries, a line each."""
+
+    def stats(self) -> StoreStats:
+        """Counters as of the last commit."""
+
+    async def close(self) -> None:
+        """Finish what was asked for, release the lock. Idempotent."""
