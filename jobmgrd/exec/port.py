@@ -27,7 +27,6 @@ class Attempt(Struct, frozen=True):
     stdout: str | None  # a path with {{id}} and {{taskid}} templates; None keeps it with the job
     stderr: str | None  # None: with the job, or where stdout goes
     label_io: bool
-    duration: float  # seconds until the time limit; 0.0 is none
     cores: tuple[int, ...]  # local core numbers allocated on this host
     gpus: tuple[int, ...]
     run_duration: float | None = None  # simulate this many seconds instead of running
@@ -59,10 +58,9 @@ class Finished(Struct, frozen=True):
 
 
 class Failed(Struct, frozen=True):
-    """The attempt could not start, or was lost: an exception of type `type` with a note."""
+    """The attempt could not start, or was lost: an exec exception with this note."""
 
     id: int
-    type: str  # "exec" or "timeout"
     note: str
 
 
