@@ -7,7 +7,7 @@ from typing import Final
 
 from protocol.errors import FormatError
 
-HOSTS_MAX: Final = 2**20
+HOSTS_MAX: Final = 2**16
 
 _EXPRESSION: Final = re.compile(r"([^\[\],]*)(?:\[([0-9,-]*)\]([^\[\],]*))?(?:,|$)")
 _IDS: Final = re.compile(r"([0-9]{1,18})(?:-([0-9]{1,18}))?")

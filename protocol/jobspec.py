@@ -107,11 +107,13 @@ def redact(jobspec: bytes) -> dict[str, Any]:
 
 def _derive(spec: JobspecV1) -> Jobspec:
     vertex, task, system = spec.resources[0], spec.tasks[0], spec.attributes.system
+    nodes, exclusive, path = 0, False, "resources[0]"
+    slot: Node | Slot | Core = vertex
     if isinstance(vertex, Node):
         nodes, exclusive, slot = vertex.count, vertex.exclusive, vertex.slots[0]
         path = "resources[0].with[0]"
-    else:
-        nodes, exclusive, slot, path = 0, False, vertex, "resources[0]"
+    if not isinstance(slot, Slot):
+        raise _wrong(f"{path}.type", "expected slot below node")
     cores, gpus = _slot_size(slot, path)
     num_slots = slot.count * (nodes or 1)
     if task.slot != slot.label:

@@ -45,7 +45,7 @@ class Node(Struct, tag_field="type", tag="node", forbid_unknown_fields=True):
     """Nodes, each with the same slots."""
 
     count: Count
-    slots: tuple[Slot] = field(name="with")
+    slots: tuple[Slot | Core] = field(name="with")  # only a union makes "type" required
     unit: str = ""
     exclusive: bool = False
 

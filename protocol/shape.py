@@ -69,9 +69,10 @@ def explain(text: str, name: str) -> str:
     if field := _FIELD.match(what):
         verb = "missing" if field[1] == "missing required" else "unknown key"
         return f"{name}: {verb} {path}{'.' if path else ''}{field[2]}"
+    expected, got, given = what.partition(", got ")
     for word, plain in _WORDS.items():
-        what = what.replace(word, plain)
-    what = what.replace("`", "")
+        expected = expected.replace(word, plain)
+    what = f"{expected}{got}{given}".replace("`", "")
     at = "a key of " if match and match["key"] else ""
     where = f"{at}{path or name}: " if path or at else ""
     return f"{name}: {where}{what[:1].lower()}{what[1:]}"
