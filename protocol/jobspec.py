@@ -16,7 +16,17 @@ from msgspec import Struct
 from protocol import duration as fsd
 from protocol import shape
 from protocol.errors import FormatError
-from protocol.jobspec_v1 import COUNT_MAX, Core, Dependency, JobspecV1, Node, Output, Slot, System
+from protocol.jobspec_v1 import (
+    COUNT_MAX,
+    Core,
+    Dependency,
+    JobspecV1,
+    Node,
+    Output,
+    Slot,
+    System,
+    TaskCount,
+)
 
 _DECODER: Final = msgspec.json.Decoder(JobspecV1)
 _OBJECT: Final = msgspec.json.Decoder(dict[str, Any])
@@ -106,34 +116,19 @@ def redact(jobspec: bytes) -> dict[str, Any]:
 
 
 def _derive(spec: JobspecV1) -> Jobspec:
-    vertex, task, system = spec.resources[0], spec.tasks[0], spec.attributes.system
-    nodes, exclusive, path = 0, False, "resources[0]"
-    slot: Node | Slot | Core = vertex
-    if isinstance(vertex, Node):
-        nodes, exclusive, slot = vertex.count, vertex.exclusive, vertex.slots[0]
-        path = "resources[0].with[0]"
-    if not isinstance(slot, Slot):
-        raise _wrong(f"{path}.type", "expected slot below node")
+    task, system = spec.tasks[0], spec.attributes.system
+    nodes, exclusive, slot, path = _graph(spec.resources[0])
     cores, gpus = _slot_size(slot, path)
     num_slots = slot.count * (nodes or 1)
-    if task.slot != slot.label:
-        raise _wrong("tasks[0].slot", f"no slot is labeled {task.slot!r}")
-    if task.count.total is not None and task.count.per_slot is None:
-        ntasks = task.count.total
-    elif task.count.per_slot is not None and task.count.total is None:
-        ntasks = num_slots * task.count.per_slot
-    else:
-        raise _wrong("tasks[0].count", "expected exactly one of per_slot and total")
+    ntasks = _ntasks(task.count, num_slots)
     if num_slots > COUNT_MAX or ntasks > COUNT_MAX:
         raise _wrong("resources", f"expected at most {COUNT_MAX} slots and tasks")
-    if "\0" in "".join(task.command):
-        raise _wrong("tasks[0].command", "holds a NUL")
-    if not task.command[0]:
-        raise _wrong("tasks[0].command[0]", "expected a program, got an empty string")
+    if task.slot != slot.label:
+        raise _wrong("tasks[0].slot", f"no slot is labeled {task.slot!r}")
     duration = _seconds(system.duration, "attributes.system.duration")
     stdout, stderr, label_io = _output(system.shell.options)
     return Jobspec(
-        command=task.command,
+        command=_command(task.command),
         num_slots=num_slots,
         cores_per_slot=cores,
         gpus_per_slot=gpus,
@@ -159,6 +154,16 @@ def _derive(spec: JobspecV1) -> Jobspec:
     )
 
 
+def _graph(vertex: Node | Slot) -> tuple[int, bool, Slot, str]:
+    """Nodes (0: no node level), whether they are whole nodes, and the slot with its path."""
+    if isinstance(vertex, Slot):
+        return 0, False, vertex, "resources[0]"
+    slot = vertex.slots[0]
+    if not isinstance(slot, Slot):
+        raise _wrong("resources[0].with[0].type", "expected slot below node")
+    return vertex.count, vertex.exclusive, slot, "resources[0].with[0]"
+
+
 def _slot_size(slot: Slot, path: str) -> tuple[int, int]:
     """Cores and GPUs: RFC 25 allows slot>core and slot>(core,gpu), in any order."""
     cores = [child.count for child in slot.resources if isinstance(child, Core)]
@@ -166,6 +171,23 @@ def _slot_size(slot: Slot, path: str) -> tuple[int, int]:
     if len(cores) != 1 or len(gpus) > 1:
         raise _wrong(f"{path}.with", "expected one core and at most one gpu")
     return cores[0], gpus[0] if gpus else 0
+
+
+def _ntasks(count: TaskCount, num_slots: int) -> int:
+    if count.total is not None and count.per_slot is None:
+        return count.total
+    if count.per_slot is not None and count.total is None:
+        return count.per_slot * num_slots
+    raise _wrong("tasks[0].count", "expected exactly one of per_slot and total")
+
+
+def _command(command: tuple[str, ...]) -> tuple[str, ...]:
+    """What no program can be started with is refused here: a NUL, or no name."""
+    if "\0" in "".join(command):
+        raise _wrong("tasks[0].command", "holds a NUL")
+    if not command[0]:
+        raise _wrong("tasks[0].command[0]", "expected a program, got an empty string")
+    return command
 
 
 def _seconds(value: float | str, path: str) -> float:
@@ -204,9 +226,10 @@ def _output(options: Mapping[str, Any]) -> tuple[str | None, str | None, bool]:
     """Paths of stdout and stderr, and whether lines are labeled with their task."""
     if "output" not in options:
         return None, None, False
-    output = shape.convert(
-        options["output"], Output, "jobspec: attributes.system.shell.options.output"
-    )
+    path = "attributes.system.shell.options.output"
+    output = shape.convert(options["output"], Output, f"jobspec: {path}")
+    if "\0" in output.stdout.path + output.stderr.path:
+        raise _wrong(path, "a path holds a NUL")
     stdout, stderr = (
         stream.path if stream.path and stream.type != "kvs" else None
         for stream in (output.stdout, output.stderr)

@@ -276,6 +276,10 @@ WRONG: list[tuple[Any, str]] = [
         "jobspec: attributes.system.shell.options.output: stdout.path: expected a string, got int",
     ),
     (
+        options({"output": {"stderr": {"path": "a\0"}}}),
+        "jobspec: attributes.system.shell.options.output: a path holds a NUL",
+    ),
+    (
         system(exec={"test": {"run_duration": "soon"}}),
         "jobspec: attributes.system.exec.test.run_duration: ",
     ),
