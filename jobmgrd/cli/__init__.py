@@ -1,0 +1,1 @@
+"""Command lines: jobmgrd, the daemon, and jobmgr, its client."""

@@ -1,0 +1,84 @@
+"""What can be asked of a job by name (RFC 43): a table of attribute -> how to tell it from a job.
+
+An attribute that a job does not have yet (an end, an exception) is left out, as job-list does.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final
+
+from jobmgrd.jobs.job import Job
+from protocol import hostlist, idset
+from protocol.job import State
+
+
+def attributes(job: Job, names: Iterable[str]) -> dict[str, Any]:
+    """The id and the named attributes of a job; those that it does not have are left out.
+
+    Raises:
+        KeyError: an attribute that does not exist.
+    """
+    found = {"id": job.id}
+    for name in names:
+        value = ATTRIBUTES[name](job)
+        if value is not None:
+            found[name] = value
+    return found
+
+
+def _when(t: float) -> float | None:
+    return t or None
+
+
+def _ranks(job: Job) -> str | None:
+    return idset.format([rank.rank for rank in job.ranks]) if job.ranks else None
+
+
+def _nodelist(job: Job) -> str | None:
+    return hostlist.format(rank.host for rank in job.ranks) if job.ranks else None
+
+
+def _expiration(job: Job) -> float | None:
+    return job.t_run + job.jobspec.duration if job.t_run and job.jobspec.duration else None
+
+
+def _ended(job: Job) -> bool:
+    return job.state is State.INACTIVE
+
+
+def _exception(job: Job, field: int) -> Any:  # noqa: ANN401 - type and note are str, severity int
+    return job.exception[field] if job.exception else None
+
+
+ATTRIBUTES: Final[Mapping[str, Callable[[Job], Any]]] = {
+    "id": lambda job: job.id,
+    "userid": lambda job: job.userid,
+    "urgency": lambda job: job.urgency,
+    "priority": lambda job: job.priority if job.state not in (State.NEW, State.DEPEND) else None,
+    "t_submit": lambda job: job.t_submit,
+    "t_depend": lambda job: _when(job.t_depend),
+    "t_run": lambda job: _when(job.t_run),
+    "t_cleanup": lambda job: _when(job.t_cleanup),
+    "t_inactive": lambda job: _when(job.t_clean),
+    "state": lambda job: int(job.state),
+    "name": lambda job: job.jobspec.name,
+    "cwd": lambda job: job.jobspec.cwd,
+    "queue": lambda job: job.jobspec.queue or None,
+    "project": lambda job: job.jobspec.project or None,
+    "bank": lambda job: job.jobspec.bank or None,
+    "ntasks": lambda job: job.jobspec.ntasks,
+    "ncores": lambda job: job.jobspec.ncores,
+    "duration": lambda job: job.jobspec.duration,
+    "nnodes": lambda job: len(job.ranks) or job.jobspec.nodes or None,
+    "ranks": _ranks,
+    "nodelist": _nodelist,
+    "success": lambda job: job.status == 0 and job.exception is None if _ended(job) else None,
+    "exception_occurred": lambda job: job.exception is not None if _ended(job) else None,
+    "exception_type": lambda job: _exception(job, 0),
+    "exception_severity": lambda job: _exception(job, 1),
+    "exception_note": lambda job: _exception(job, 2),
+    "result": lambda job: int(job.result) if _ended(job) else None,
+    "expiration": _expiration,
+    "waitstatus": lambda job: job.status,
+    "dependencies": lambda job: list(job.jobspec.dependencies) or None,
+    "annotations": lambda job: {"user": job.memo} if job.memo else None,
+}

@@ -1,0 +1,218 @@
+"""A job while it is active: what its eventlog, jobspec and R say, in a form to decide by."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from jobmgrd.jobs.states import FATAL, TRANSITIONS
+from protocol import eventlog
+from protocol.job import (
+    PRIORITY_MAX,
+    PRIORITY_MIN,
+    URGENCY_DEFAULT,
+    URGENCY_EXPEDITE,
+    URGENCY_HOLD,
+    Result,
+    State,
+)
+from protocol.errors import FormatError
+from protocol.jobspec import Jobspec
+from protocol.resource_set import Rank, parse
+
+EVENTLOG_VERSION: Final = 1
+
+
+class Job:
+    """One active job. `apply` is the only way its state changes.
+
+    Times are UNIX time, 0.0 is "not yet". `status` is the wait status of the finish event, or None
+    before it. `start_asked`, `end_asked` and `has_output` are the job manager's own notes, not in
+    the eventlog: whether execution was asked to start and to end, and has written anything.
+    """
+
+    __slots__ = (
+        "R",
+        "committed",
+        "end_asked",
+        "entries",
+        "exception",
+        "flags",
+        "has_output",
+        "has_resources",
+        "id",
+        "jobspec",
+        "jobspec_json",
+        "memo",
+        "moves",
+        "output_lines",
+        "priority",
+        "ranks",
+        "start_asked",
+        "started",
+        "state",
+        "status",
+        "t_clean",
+        "t_cleanup",
+        "t_depend",
+        "t_run",
+        "t_submit",
+        "urgency",
+        "userid",
+    )
+
+    def __init__(self, id: int, jobspec: Jobspec, jobspec_json: bytes) -> None:
+        self.id = id
+        self.jobspec = jobspec
+        self.jobspec_json = jobspec_json
+        self.R: bytes | None = None
+        self.ranks: Sequence[Rank] = ()  # what R says
+        self.userid = 0
+        self.flags = 0
+        self.urgency = URGENCY_DEFAULT
+        self.priority = PRIORITY_MIN
+        self.state = State.NEW
+        self.entries: list[bytes] = []
+        self.moves: list[tuple[State, float]] = []  # states come to since the last write, and when
+        self.committed = 0  # how many of `entries` are durable
+        self.output_lines = 0  # how many lines of output are durable
+        self.t_submit = self.t_depend = self.t_run = self.t_cleanup = self.t_clean = 0.0
+        self.has_resources = self.has_output = False
+        self.start_asked = self.started = self.end_asked = False
+        self.status: int | None = None
+        self.exception: tuple[str, int, str] | None = None  # type, severity, note; first fatal one
+        self.memo: dict[str, Any] = {}
+
+    @property
+    def eventlog(self) -> bytes:
+        """All entries, a line each (RFC 18)."""
+        return b"".join(self.entries)
+
+    def apply(self, t: float, name: str, context: Mapping[str, Any] | None = None) -> bytes:
+        """Append an event, let it change what it changes, and return its line.
+
+        Args:
+            t: UNIX time of the event.
+            name: the event's name (RFC 21).
+            context: its context; must be what RFC 21 asks of this event.
+        """
+        line = eventlog.entry_line(t, name, context)
+        self.entries.append(line)
+        self._take(t, name, context or {})
+        return line
+
+    def _take(self, t: float, name: str, context: Mapping[str, Any]) -> None:
+        fact = _FACTS.get(name)
+        if fact is not None:
+            fact(self, t, context)
+        if name == "exception":
+            if context["severity"] == 0 and self.state & FATAL:
+                self._move(State.CLEANUP, t)
+            return
+        state = TRANSITIONS.get((self.state, name))
+        if state is not None:
+            self._move(state, t)
+
+    def _move(self, state: State, t: float) -> None:
+        self.state = state
+        self.moves.append((state, t))
+        if state is State.DEPEND:
+            self.t_depend = t
+        elif state is State.RUN:
+            self.t_run = t
+        elif state is State.CLEANUP:
+            self.t_cleanup = t
+        elif state is State.INACTIVE:
+            self.t_clean = t
+
+    @property
+    def result(self) -> Result:
+        """How the job ended (RFC 43); meaningful once it is in CLEANUP or INACTIVE."""
+        if self.exception is not None:
+            kind = self.exception[0]
+            if kind == "cancel":
+                return Result.CANCELED
+            return Result.TIMEOUT if kind == "timeout" else Result.FAILED
+        return Result.COMPLETED if self.status == 0 else Result.FAILED
+
+
+def replay(id: int, jobspec: Jobspec, jobspec_json: bytes, R: bytes | None, log: bytes) -> Job:
+    """The job whose kept eventlog this is.
+
+    Raises:
+        FormatError: the eventlog is malformed, or does not begin with a submit event.
+    """
+    entries = eventlog.decode(log)
+    if not entries or entries[0].name != "submit":
+        raise FormatError("eventlog does not begin with a submit event")
+    job = Job(id, jobspec, jobspec_json)
+    job.R = R
+    job.ranks = parse(R).ranks if R is not None else ()
+    for entry in entries:
+        job._take(entry.timestamp, entry.name, entry.context or {})  # noqa: SLF001 - same module
+    job.moves.clear()
+    job.entries = log.splitlines(keepends=True)
+    job.committed = len(job.entries)
+    return job
+
+
+def priority_of(urgency: int) -> int:
+    """The priority that flux-core's built-in plugin gives: hold and expedite are the extremes."""
+    if urgency == URGENCY_HOLD:
+        return PRIORITY_MIN
+    return PRIORITY_MAX if urgency == URGENCY_EXPEDITE else urgency
+
+
+def _submit(job: Job, t: float, context: Mapping[str, Any]) -> None:
+    job.t_submit = t
+    job.userid = context["userid"]
+    job.urgency = context["urgency"]
+    job.flags = context["flags"]
+
+
+def _urgency(job: Job, _t: float, context: Mapping[str, Any]) -> None:
+    job.urgency = context["urgency"]
+
+
+def _priority(job: Job, _t: float, context: Mapping[str, Any]) -> None:
+    job.priority = context["priority"]
+
+
+def _alloc(job: Job, _t: float, _context: Mapping[str, Any]) -> None:
+    job.has_resources = True
+
+
+def _free(job: Job, _t: float, _context: Mapping[str, Any]) -> None:
+    job.has_resources = False
+
+
+def _start(job: Job, _t: float, _context: Mapping[str, Any]) -> None:
+    job.start_asked = job.started = True
+
+
+def _finish(job: Job, _t: float, context: Mapping[str, Any]) -> None:
+    job.status = context["status"]
+
+
+def _memo(job: Job, _t: float, context: Mapping[str, Any]) -> None:
+    for key, value in context.items():
+        if value is None:
+            job.memo.pop(key, None)
+        else:
+            job.memo[key] = value
+
+
+def _exception(job: Job, _t: float, context: Mapping[str, Any]) -> None:
+    if context["severity"] == 0 and job.exception is None:
+        job.exception = (context["type"], 0, context.get("note", ""))
+
+
+_FACTS: Final = {
+    "submit": _submit,
+    "urgency": _urgency,
+    "priority": _priority,
+    "alloc": _alloc,
+    "free": _free,
+    "start": _start,
+    "finish": _finish,
+    "memo": _memo,
+    "exception": _exception,
+}

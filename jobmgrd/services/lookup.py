@@ -1,0 +1,59 @@
+"""What to say of a job that is not active: inactive, purged, or never seen."""
+
+import errno
+from datetime import UTC, datetime
+from typing import Final, NoReturn
+
+from jobmgrd.engine import Engine
+from jobmgrd.jobs.job import Job
+from jobmgrd.store.port import InactiveRow, Store, Tombstone
+from protocol.errors import RpcError
+from protocol.job import Result, State
+from protocol.message import Cred
+
+UNKNOWN_JOB: Final = "unknown job"
+INACTIVE: Final = "job is inactive"
+
+
+def active_job(engine: Engine, id: int) -> Job | None:
+    """The job with this id while it is active; None once it is clean, durable or not."""
+    job = engine.jobs.get(id)
+    return None if job is None or job.state is State.INACTIVE else job
+
+
+async def refuse(
+    store: Store, id: int, *, unknown: str = UNKNOWN_JOB, errnum: int = errno.ENOENT
+) -> NoReturn:
+    """Refuse a request that needs an active job, saying what became of this one.
+
+    Raises:
+        RpcError: `errnum` and "job is inactive"; ENOENT and `unknown` for a job never seen, with
+            when and why it was purged if it was.
+    """
+    found = await store.find(id)
+    if isinstance(found, InactiveRow):
+        raise RpcError(errnum, INACTIVE)
+    raise missing(found, unknown, errnum)
+
+
+def missing(tombstone: Tombstone | None, unknown: str, errnum: int = errno.ENOENT) -> RpcError:
+    """The error for a job that is not kept: its text begins with `unknown`, as Flux's does."""
+    if tombstone is None:
+        return RpcError(errnum, unknown)
+    when = datetime.fromtimestamp(tombstone.t_purged, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    ended = Result(tombstone.result).name.lower()
+    return RpcError(
+        errno.ENOENT,
+        f"{unknown}: it was purged at {when} by {tombstone.reason}"
+        f" (seq {tombstone.seq}; the job had {ended})",
+    )
+
+
+def authorize(cred: Cred, userid: int, text: str) -> None:
+    """Let the owner, and the user whose job it is, go on.
+
+    Raises:
+        RpcError: EPERM with this text, for everybody else.
+    """
+    if not cred.is_owner and cred.userid != userid:
+        raise RpcError(errno.EPERM, text)

@@ -1,0 +1,46 @@
+"""job-manager.stats-get: counters that cost nothing to read, however long the history."""
+
+from collections.abc import Callable, Iterable
+
+from jobmgrd.engine import Engine
+from jobmgrd.router import Call, Empty, Route
+from jobmgrd.services.purge import Purge
+from jobmgrd.store.port import Store
+from protocol.job_manager import StatsReply, StoreStats
+
+
+class Stats:
+    """Gathers what others count."""
+
+    def __init__(
+        self, engine: Engine, store: Store, purge: Purge, listeners: Callable[[], int]
+    ) -> None:
+        self._engine = engine
+        self._store = store
+        self._purge = purge
+        self._listeners = listeners
+
+    def routes(self) -> Iterable[Route]:
+        """See Service."""
+        return [
+            Route("job-manager.stats-get", Empty, self.stats),
+            Route("job-manager.stats", Empty, self.stats),
+        ]
+
+    def stats(self, _call: Call, _request: Empty) -> StatsReply:
+        """All counters."""
+        store = self._store.stats()
+        return StatsReply(
+            journal={"listeners": self._listeners()},
+            active_jobs=self._engine.active,
+            inactive_jobs=store.inactive,
+            max_jobid=self._engine.max_jobid,
+            housekeeping={"running": {}},
+            purge=self._purge.stats(),
+            store=StoreStats(
+                commits=store.commits,
+                commit_mean=store.commit_seconds / store.commits if store.commits else 0.0,
+                size=store.size,
+                free=store.free,
+            ),
+        )

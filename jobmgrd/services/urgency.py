@@ -1,0 +1,58 @@
+"""job-manager.urgency, memo: what may be changed on a job before it ends (urgency.c, annotate.c)."""
+
+import errno
+from collections.abc import Awaitable, Iterable
+
+from jobmgrd.engine import Engine
+from jobmgrd.router import Call, Route, Value
+from jobmgrd.services.lookup import active_job, authorize, refuse
+from jobmgrd.store.port import Store
+from protocol.errors import RpcError
+from protocol.job import URGENCY_DEFAULT, URGENCY_MAX, URGENCY_MIN
+from protocol.job_manager import MemoRequest, UrgencyReply, UrgencyRequest
+
+
+class Urgency:
+    """Changes of a job's place in the queue, and notes on it."""
+
+    def __init__(self, engine: Engine, store: Store) -> None:
+        self._engine = engine
+        self._store = store
+
+    def routes(self) -> Iterable[Route]:
+        """See Service."""
+        return [
+            Route("job-manager.urgency", UrgencyRequest, self.urgency),
+            Route("job-manager.memo", MemoRequest, self.memo),
+        ]
+
+    def urgency(self, call: Call, request: UrgencyRequest) -> Awaitable[Value]:
+        """Change a pending job's urgency, and so its priority."""
+        if not URGENCY_MIN <= request.urgency <= URGENCY_MAX:
+            raise RpcError(errno.EINVAL, "urgency value is out of range")
+        job = active_job(self._engine, request.id)
+        if job is None:
+            return refuse(self._store, request.id, errnum=errno.EINVAL)
+        authorize(call.cred, job.userid, "guests can only reprioritize their own jobs")
+        if not call.cred.is_owner and request.urgency > max(URGENCY_DEFAULT, job.urgency):
+            raise RpcError(errno.EPERM, "guests can only adjust urgency <= default")
+        if job.has_resources:
+            text = "urgency cannot be changed once resources are allocated"
+            raise RpcError(errno.EINVAL, text)
+        old = job.urgency
+        context = {"userid": call.cred.userid, "urgency": request.urgency}
+        self._engine.post(job, "urgency", context)
+        return self._reply(self._engine.durable(job), old)
+
+    async def _reply(self, durable: Awaitable[None], old: int) -> UrgencyReply:
+        await durable
+        return UrgencyReply(old)
+
+    def memo(self, call: Call, request: MemoRequest) -> Awaitable[Value]:
+        """Attach keys to a job."""
+        job = active_job(self._engine, request.id)
+        if job is None:
+            return refuse(self._store, request.id, unknown="unknown job id")
+        authorize(call.cred, job.userid, "guests can only add a memo to their own jobs")
+        self._engine.post(job, "memo", request.memo)
+        return self._engine.durable(job)

@@ -1,0 +1,44 @@
+"""Jobs <-> rows: what of a job is kept while it is active, and once it is inactive."""
+
+from jobmgrd.jobs import job as domain
+from jobmgrd.jobs.job import Job
+from jobmgrd.jobs.retention import DEFAULT
+from jobmgrd.store.port import ActiveRow, InactiveRow
+from protocol import jobspec
+
+
+def active(job: Job) -> ActiveRow:
+    """The row of an active job."""
+    return ActiveRow(job.id, job.userid, job.jobspec_json, job.R, job.eventlog)
+
+
+def replay(row: ActiveRow | InactiveRow) -> Job:
+    """The job that a row keeps.
+
+    Raises:
+        FormatError: the jobspec or the eventlog cannot be read.
+    """
+    spec = jobspec.decode(row.jobspec)
+    return domain.replay(row.id, spec, row.jobspec, row.R, row.eventlog)
+
+
+def inactive(job: Job, rule: int = DEFAULT) -> InactiveRow:
+    """The row of a job that has ended, in a retention class."""
+    return InactiveRow(
+        id=job.id,
+        userid=job.userid,
+        urgency=job.urgency,
+        priority=job.priority,
+        t_submit=job.t_submit,
+        t_run=job.t_run,
+        t_cleanup=job.t_cleanup,
+        t_clean=job.t_clean,
+        result=int(job.result),
+        status=-1 if job.status is None else job.status,
+        name=job.jobspec.name,
+        queue=job.jobspec.queue,
+        rule=rule,
+        jobspec=job.jobspec_json,
+        R=job.R,
+        eventlog=job.eventlog,
+    )

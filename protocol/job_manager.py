@@ -1,0 +1,128 @@
+"""Requests and replies of job-manager: one struct each, fields named as on the wire."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from msgspec import Struct
+
+from protocol.job import URGENCY_DEFAULT
+
+
+class SubmitRequest(Struct, frozen=True):
+    """job-ingest.submit: a signed J (RFC 39) or, ours, a plain jobspec object (RFC 25)."""
+
+    J: str | None = None
+    jobspec: Mapping[str, Any] | None = None
+    urgency: int = URGENCY_DEFAULT
+    flags: int = 0
+
+
+class SubmitReply(Struct, frozen=True):
+    """The new job's id; the job is durable."""
+
+    id: int
+
+
+class PurgeRequest(Struct, frozen=True):
+    """job-manager.purge: limits in seconds and jobs, -1 is unlimited (purge.c)."""
+
+    age_limit: float = -1.0
+    num_limit: int = -1
+    batch: int = 100
+    force: bool = False
+
+
+class PurgeIdRequest(Struct, frozen=True):
+    """job-manager.purge-id: one id, or several; without force only their number is answered."""
+
+    id: int | None = None
+    ids: Sequence[int] | None = None
+    force: bool | int = False
+
+
+class PurgeReply(Struct, frozen=True, omit_defaults=True):
+    """How many jobs went, or would go; `seq` is the purge-log record of what went."""
+
+    count: int
+    seq: int | None = None
+
+
+class GetattrRequest(Struct, frozen=True):
+    """job-manager.getattr: some of jobspec, R and eventlog."""
+
+    id: int
+    attrs: Sequence[str]
+
+
+class GetinfoReply(Struct, frozen=True):
+    """job-manager.getinfo."""
+
+    max_jobid: int
+
+
+class RaiseRequest(Struct, frozen=True):
+    """job-manager.raise: an exception of a type without white space and a severity of 0 to 7."""
+
+    id: int
+    severity: int
+    type: str
+    note: str = ""
+
+
+class KillRequest(Struct, frozen=True):
+    """job-manager.kill: a signal for a running job's processes."""
+
+    id: int
+    signum: int
+
+
+class UrgencyRequest(Struct, frozen=True):
+    """job-manager.urgency: 0 holds, 31 expedites."""
+
+    id: int
+    urgency: int
+
+
+class UrgencyReply(Struct, frozen=True):
+    """The urgency before the change."""
+
+    old_urgency: int
+
+
+class MemoRequest(Struct, frozen=True):
+    """job-manager.memo: keys to set on a job; a null value removes a key."""
+
+    id: int
+    memo: Mapping[str, Any]
+
+
+class PurgeStats(Struct, frozen=True):
+    """What purging has done and is about to do."""
+
+    seq: int  # of the last committed batch; 0: none yet
+    total: int  # jobs ever purged
+    last: float  # UNIX time of the last batch this daemon committed; 0.0: none yet
+    running: bool  # a heartbeat's run is under way
+    age_limit: float  # seconds; -1: unlimited
+    num_limit: int
+
+
+class StoreStats(Struct, frozen=True):
+    """What the store has done, and its size on disk in bytes."""
+
+    commits: int
+    commit_mean: float  # seconds
+    size: int
+    free: int
+
+
+class StatsReply(Struct, frozen=True):
+    """job-manager.stats-get: flux-core's keys, then ours."""
+
+    journal: Mapping[str, int]
+    active_jobs: int
+    inactive_jobs: int
+    max_jobid: int
+    housekeeping: Mapping[str, Any]
+    purge: PurgeStats
+    store: StoreStats
