@@ -1,0 +1,65 @@
+"""Configuration: TOML files, or an object that came by RPC -> checked, frozen values.
+
+    files.py        TOML files -> one mapping, which remembers who set what
+    reader.py       mapping -> tables, by the schema
+    schema.py       the tables and keys, with their defaults
+    kinds.py        the kinds of values
+    directories.py  default run and state directories
+    changes.py      what differs between two configurations
+    errors.py       ConfigError
+
+Nothing applies before all of it is checked. etc/jobmgrd.toml explains every key to users.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from msgspec import Struct
+
+from jobmgrd.config import files, reader
+from jobmgrd.config.changes import describe_change, restart_required
+from jobmgrd.config.directories import default_rundir, default_statedir, expand
+from jobmgrd.config.errors import ConfigError
+from jobmgrd.config.schema import Config
+
+__all__ = [
+    "Config",
+    "ConfigError",
+    "Loaded",
+    "check",
+    "default_rundir",
+    "default_statedir",
+    "describe_change",
+    "expand",
+    "load",
+    "restart_required",
+]
+
+
+class Loaded(Struct, frozen=True):
+    """A checked configuration, what deserves a warning, and the object as it was written."""
+
+    config: Config
+    warnings: list[str]
+    raw: Mapping[str, object]
+
+
+def load(path: Path | None) -> Loaded:
+    """Read and check a TOML file or a directory of *.toml files; None gives the defaults.
+
+    Raises:
+        ConfigError: with file, table, key, what is wrong and what was expected.
+    """
+    merged = files.Merged({}, {}) if path is None else files.read(path)
+    config, warnings = reader.read(merged.raw, lambda place: str(merged.origins[place]))
+    return Loaded(config, warnings, merged.raw)
+
+
+def check(raw: Mapping[str, object], source: str) -> Loaded:
+    """Check a configuration that did not come from files; `source` names it in errors.
+
+    Raises:
+        ConfigError: as `load`.
+    """
+    config, warnings = reader.read(raw, lambda _place: source)
+    return Loaded(config, warnings, raw)

@@ -1,0 +1,195 @@
+"""The kinds of values a configuration key may have: how each is read, and what it expects.
+
+A reader turns a TOML or JSON value into the value that the daemon uses, or raises ValueError
+with a text that says what is wrong. Type errors are worded as Flux words them ("Expected
+string, got integer"), since these are the words that its users search for.
+"""
+
+import math
+import os
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from msgspec import Struct
+
+from jobmgrd.config.directories import RUNDIR, STATEDIR
+from jobmgrd.jobs.retention import UNLIMITED
+from protocol import duration as fsd
+
+INTEGER_MAX: Final = 2**63 - 1
+"""TOML promises 64 bits; what is larger could not be told to a client either."""
+
+SOCKET_PATH_MAX: Final = 107
+"""Bytes of a unix socket's path (sun_path without its NUL, unix(7))."""
+
+_TYPE_NAMES: Final = (
+    (bool, "boolean"),  # before int, which it is in Python
+    (int, "integer"),
+    (float, "real"),
+    (str, "string"),
+    (Mapping, "table"),
+    (Sequence, "array"),
+    (type(None), "null"),
+)
+_SIZE: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)([kKMGT]?)")
+_SIZE_UNITS: Final = {"": 1, "k": 2**10, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
+_TEMPLATE: Final = re.compile(r"\{\{.*?(?:\}\}|$)")
+
+
+class Kind(Struct, frozen=True):
+    """A kind of value: its reader, and what a person is told to write instead of a wrong one."""
+
+    expected: str
+    read: Callable[[object], object]
+
+
+def type_name(value: object) -> str:
+    """What TOML and JSON call the type of a value."""
+    return next(
+        (name for type_, name in _TYPE_NAMES if isinstance(value, type_)), type(value).__name__
+    )
+
+
+def duration(*, positive: bool = False) -> Kind:
+    """A finite Flux Standard Duration (RFC 23), read as seconds."""
+
+    def read(value: object) -> float:
+        seconds = fsd.parse(_string(value))
+        if math.isinf(seconds):
+            raise ValueError("must be finite")
+        if positive and not seconds:
+            raise ValueError("must be > 0")
+        return seconds
+
+    return Kind('a duration such as "500ms", "30s" or "5m" (RFC 23)', read)
+
+
+def size(*, low: int = 0) -> Kind:
+    """A number of bytes: an integer, or a string with a binary unit (flux-core's parse_size.c)."""
+
+    def read(value: object) -> int:
+        if isinstance(value, str):
+            match = _SIZE.fullmatch(value)
+            if not match:
+                raise ValueError(f"invalid size {value!r}")
+            value = int(float(match[1]) * _SIZE_UNITS[match[2]])
+        return _integer(value, low, INTEGER_MAX)
+
+    return Kind('bytes as an integer, or a string such as "512k", "4M" or "1G"', read)
+
+
+def count(*, low: int, high: int) -> Kind:
+    """An integer within bounds."""
+    return Kind(f"an integer from {low} to {high}", lambda value: _integer(value, low, high))
+
+
+def count_or_auto(*, low: int, high: int) -> Kind:
+    """An integer within bounds, or "auto", read as None."""
+    return Kind(
+        f'an integer from {low} to {high}, or "auto"',
+        lambda value: None if value == "auto" else _integer(value, low, high),
+    )
+
+
+def choice(*names: str) -> Kind:
+    """One of a few names."""
+    expected = "one of " + ", ".join(f'"{name}"' for name in names)
+
+    def read(value: object) -> str:
+        if _string(value) not in names:
+            raise ValueError(f"unknown value {value!r}")
+        return str(value)
+
+    return Kind(expected, read)
+
+
+def _read_flag(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError(f"Expected true or false, got {type_name(value)}")
+    return value
+
+
+def _read_age_limit(value: object) -> float:
+    seconds = fsd.parse(_string(value))
+    return UNLIMITED if math.isinf(seconds) else seconds
+
+
+def _read_num_limit(value: object) -> int:
+    return UNLIMITED if value == UNLIMITED else _integer(value, 0, INTEGER_MAX)
+
+
+def _read_path(value: object) -> Path:
+    path = Path(_text(value))
+    if not path.is_absolute():
+        raise ValueError(f"relative path {value!r}")
+    return path
+
+
+def _read_state_file(value: object) -> str:
+    text = _text(value)
+    _read_path(_fill(text, STATEDIR))
+    return text
+
+
+def _read_endpoint(value: object) -> str:
+    text = _text(value)
+    scheme, _, path = text.partition("://")
+    if scheme == "tcp":
+        raise ValueError(f"tcp needs CURVE, which this version does not have: {text!r}")
+    path = _fill(path, RUNDIR)
+    if scheme != "ipc" or not path.startswith("/"):
+        raise ValueError(f"unsupported endpoint {text!r}")
+    if len(os.fsencode(path)) > SOCKET_PATH_MAX:
+        raise ValueError(f"socket path is longer than {SOCKET_PATH_MAX} bytes: {text!r}")
+    return text
+
+
+def _read_endpoints(value: object) -> tuple[str, ...]:
+    if isinstance(value, str) or not isinstance(value, Sequence):
+        raise TypeError(f"Expected array, got {type_name(value)}")
+    endpoints = tuple(_read_endpoint(item) for item in value)
+    if not endpoints:
+        raise ValueError("array is empty")
+    return endpoints
+
+
+FLAG: Final = Kind("true or false", _read_flag)
+AGE_LIMIT: Final = Kind('a duration such as "12h" or "7d", or "inf" for no limit', _read_age_limit)
+NUM_LIMIT: Final = Kind("an integer, or -1 for no limit", _read_num_limit)
+PATH: Final = Kind("an absolute path", _read_path)
+STATE_FILE: Final = Kind(f"an absolute path, or one that starts with {STATEDIR}", _read_state_file)
+ENDPOINTS: Final = Kind(f'endpoints such as ["ipc://{RUNDIR}/NAME"]', _read_endpoints)
+
+
+def _string(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"Expected string, got {type_name(value)}")
+    return value
+
+
+def _text(value: object) -> str:
+    """A string that the operating system takes as a path."""
+    text = _string(value)
+    if "\0" in text:
+        raise ValueError("NUL in a path")
+    return text
+
+
+def _integer(value: object, low: int, high: int) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise TypeError(f"Expected integer, got {type_name(value)}")
+    if value < low:
+        raise ValueError(f"must be >= {low}")
+    if value > high:
+        raise ValueError(f"must be <= {high}")
+    return value
+
+
+def _fill(text: str, template: str) -> str:
+    """The text with a template replaced by some absolute path; other templates are refused."""
+    filled = text.replace(template, "/")
+    if unknown := _TEMPLATE.search(filled):
+        raise ValueError(f"unknown template {unknown[0]!r}")
+    return filled
