@@ -1,0 +1,205 @@
+"""MessagePack and JSON payloads <-> typed values, within limits that hold for any sender.
+
+A payload is a map with string keys. Its first byte says which format it is in: `{` opens
+JSON, which RFC 3 ends in NUL; everything else is MessagePack. Reading takes two steps,
+
+    bytes --decode--> dict --convert--> struct
+
+because the first sees what may not be there and the second what has to be. msgspec alone
+could do both faster, but it keeps the last of two equal keys without a word and goes as
+deep as the interpreter's stack.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from enum import Enum
+from math import isfinite
+from typing import Any, Final, TypeVar
+
+import msgpack
+import msgspec
+from msgspec import Struct
+
+from protocol.errors import PayloadError
+
+T = TypeVar("T")
+
+MAX_DEPTH: Final = 32
+"""Levels of maps and arrays in a payload, its own map included."""
+
+_INT_MIN: Final = -(2**63)
+_INT_MAX: Final = 2**64 - 1
+_INT_DIGITS: Final = 20
+
+_OPENS_JSON: Final = ord("{")
+_TOO_DEEP: Final = f"payload is nested deeper than {MAX_DEPTH}"
+_MISSING: Final = re.compile(r"Object missing required field `(.*)`")
+
+
+class Format(Enum):
+    """How a payload is encoded; a response is encoded as its request was."""
+
+    MSGPACK = "msgpack"
+    JSON = "json"
+
+
+def format_of(payload: bytes | None) -> Format:
+    """The format of a payload, told by its first byte; no payload counts as MessagePack."""
+    return Format.JSON if payload and payload[0] == _OPENS_JSON else Format.MSGPACK
+
+
+def decode(payload: bytes | None) -> dict[str, Any]:
+    """Read a payload; no payload is an empty map.
+
+    Values are None, bool, int (64 bits), float (finite), str, bytes, list and dict.
+
+    Raises:
+        PayloadError: the payload is malformed, too deep, no map, or holds anything else.
+    """
+    if not payload:
+        return {}
+    value = _decode_json(payload) if payload[0] == _OPENS_JSON else _decode_msgpack(payload)
+    _check(value)
+    return value
+
+
+def convert(value: object, type: type[T]) -> T:  # noqa: A002 - msgspec's name for it
+    """Give a decoded value its type; an int is accepted where a float is asked.
+
+    Raises:
+        PayloadError: a key is missing or its value is of another type; the text names the key.
+    """
+    try:
+        return msgspec.convert(value, type)
+    except msgspec.ValidationError as error:
+        raise PayloadError(_explain(str(error))) from None
+
+
+def decode_as(payload: bytes | None, type: type[T]) -> T:  # noqa: A002 - as in convert
+    """Read a payload as one type: `decode`, then `convert`."""
+    return convert(decode(payload), type)
+
+
+def encode(
+    value: Struct | Mapping[str, Any],
+    format: Format = Format.MSGPACK,  # noqa: A002 - it is what it is
+) -> bytes:
+    """Write a struct or a map as a payload; JSON is compact and ends in NUL.
+
+    JSON has no bytes and no infinities: they become base64 text and null.
+    """
+    if format is Format.JSON:
+        return _to_json(value) + b"\0"
+    return _to_msgpack(value)
+
+
+class _Map(Struct):
+    """Any map: its decoder walks over the bytes and builds nothing."""
+
+
+_walk_msgpack: Final = msgspec.msgpack.Decoder(_Map).decode
+_to_msgpack: Final = msgspec.msgpack.Encoder().encode
+_to_json: Final = msgspec.json.Encoder().encode
+
+
+def _decode_msgpack(payload: bytes) -> dict[str, Any]:
+    try:
+        # 0.1 us that prove the sizes claimed inside: msgpack allocates an array of four
+        # million elements when its header says so, and notices later that they are missing.
+        _walk_msgpack(payload)
+        value: dict[str, Any] = msgpack.unpackb(payload, object_pairs_hook=_unique)
+    except PayloadError:
+        raise
+    except (RecursionError, msgpack.StackError):
+        raise PayloadError(_TOO_DEEP) from None
+    except ValueError as error:
+        raise PayloadError(f"payload is not MessagePack: {error}") from error
+    return value
+
+
+def _decode_json(payload: bytes) -> dict[str, Any]:
+    try:
+        text = payload.removesuffix(b"\0").decode()
+        value: dict[str, Any] = _from_json(text)
+        if "\\u" in text:
+            _to_json(value)  # an escaped half of a surrogate pair is a str that is no UTF-8
+    except PayloadError:
+        raise
+    except RecursionError:
+        raise PayloadError(_TOO_DEEP) from None
+    except ValueError as error:
+        raise PayloadError(f"payload is not JSON: {error}") from error
+    return value
+
+
+def _unique(pairs: list[tuple[Any, Any]]) -> dict[str, Any]:
+    """A map from its pairs; refuses keys that are no strings or come twice."""
+    value = dict(pairs)
+    for key in value:
+        if type(key) is not str:
+            raise PayloadError(f"map key is not a string: {key!r}")
+    if len(value) != len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise PayloadError(f"duplicate key {twice!r}")
+    return value
+
+
+def _integer(text: str) -> int:
+    # Length first: converting a long text to an int takes quadratic time.
+    if len(text) > _INT_DIGITS or not _INT_MIN <= int(text) <= _INT_MAX:
+        raise PayloadError(f"integer beyond 64 bits: {text[:_INT_DIGITS]}...")
+    return int(text)
+
+
+def _constant(text: str) -> float:
+    raise PayloadError(f"number is not finite: {text}")
+
+
+_from_json: Final = json.JSONDecoder(
+    object_pairs_hook=_unique, parse_int=_integer, parse_constant=_constant
+).decode
+
+
+def _check(value: dict[str, Any]) -> None:
+    """Refuse what is too deep, level by level, and values that are no payload's."""
+    level: list[Any] = [value]
+    for _ in range(MAX_DEPTH):
+        deeper: list[Any] = []
+        for container in level:
+            for item in container.values() if type(container) is dict else container:
+                kind = type(item)
+                if kind is str or kind is int:
+                    continue
+                if kind is dict or kind is list:
+                    deeper.append(item)
+                else:
+                    _check_rare(item)
+        if not deeper:
+            return
+        level = deeper
+    raise PayloadError(_TOO_DEEP)
+
+
+def _check_rare(item: object) -> None:
+    if isinstance(item, float):
+        if not isfinite(item):
+            raise PayloadError(f"number is not finite: {item}")
+    elif item is not None and not isinstance(item, bool | bytes):
+        raise PayloadError(f"payload holds an extension type: {item!r}")
+
+
+def _explain(text: str) -> str:
+    """Reorder msgspec's words for a mismatch to name the key as it is on the wire.
+
+    "Object missing required field `b` - at `$.a`" -> "missing required key 'a.b'"
+    "Expected `int`, got `str` - at `$.a.b`"       -> "expected int, got str: key 'a.b'"
+    """
+    what, _, where = text.partition(" - at `$")
+    path = where.strip("`.")
+    if missing := _MISSING.fullmatch(what):
+        key = f"{path}.{missing[1]}" if path else missing[1]
+        return f"missing required key '{key}'"
+    what = what[:1].lower() + what[1:].replace("`", "")
+    return f"{what}: key '{path}'" if path else what
