@@ -1,0 +1,185 @@
+"""The blocking client: the same methods, for scripts without an event loop.
+
+It reads its socket only while one of its methods waits, so it has no thread, and one thread at
+a time may use it.
+"""
+
+import math
+import time
+from collections import deque
+from collections.abc import Generator, Sequence
+from types import TracebackType
+from typing import Any, Self, TypeVar, overload
+
+import zmq
+
+from jobmgrd.client.calls import Calls, Outcome, Payload, cancel, checked, is_end, notice, value
+from jobmgrd.client.errors import LOST, ConnectionLostError, RpcTimeoutError
+from jobmgrd.client.events import Event, Feed
+from jobmgrd.client.link import Link
+from jobmgrd.client.uri import find
+from protocol.errors import PayloadError
+
+T = TypeVar("T")
+
+
+class BlockingClient:
+    """A connection to a daemon; see Client for arguments, errors and what a lost one means."""
+
+    def __init__(self, uri: str | None = None, timeout: float = 30.0) -> None:
+        self.endpoints = find(uri)
+        self.timeout = timeout
+        self._calls = Calls()
+        self._link: Link | None = None
+        self._closed = False
+
+    def __enter__(self) -> Self:
+        self._connected()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @overload
+    def rpc(
+        self, topic: str, payload: Payload = None, *, timeout: float | None = None
+    ) -> dict[str, Any]: ...
+    @overload
+    def rpc(
+        self, topic: str, payload: Payload = None, *, timeout: float | None = None, reply: type[T]
+    ) -> T: ...
+    def rpc(
+        self,
+        topic: str,
+        payload: Payload = None,
+        *,
+        timeout: float | None = None,
+        reply: type[T] | None = None,
+    ) -> T | dict[str, Any]:
+        """Ask, and wait for the answer: a dict, or a `reply`; errors as Client.rpc."""
+        link = self._connected()
+        outcomes: deque[Outcome] = deque()
+        seconds = self.timeout if timeout is None else timeout
+        deadline = time.monotonic() + seconds
+        matchtag, frames = self._calls.open(topic, payload, outcomes.append)
+        try:
+            link.send(frames)
+            while not outcomes:
+                remaining = deadline - time.monotonic()
+                if remaining <= 0:
+                    raise RpcTimeoutError(topic, seconds)
+                self._turn(link, remaining)
+        finally:
+            self._calls.close(matchtag)
+        return value(checked(outcomes[0]), reply)
+
+    def stream(self, topic: str, payload: Payload = None) -> Generator[dict[str, Any], None, None]:
+        """Ask for a stream, and yield its answers until it ends; otherwise as Client.stream."""
+        link = self._connected()
+        outcomes: deque[Outcome] = deque()
+        matchtag, frames = self._calls.open(topic, payload, outcomes.append, streaming=True)
+        try:
+            link.send(frames)
+            while True:
+                while not outcomes:
+                    self._turn(link, math.inf)
+                if is_end(outcome := outcomes.popleft()):
+                    return
+                yield value(checked(outcome), None)
+        finally:
+            if self._calls.close(matchtag):
+                link.send(cancel(topic, matchtag))
+
+    def subscribe(self, *topics: str) -> "BlockingSubscription":
+        """Events whose topic starts with one of `topics` (none: all), as a context manager."""
+        return BlockingSubscription(self.endpoints.events, topics, self.timeout)
+
+    def close(self) -> None:
+        """Say goodbye, so that the daemon drops this client's streams and waits. Idempotent."""
+        self._closed = True
+        if self._link is not None:
+            self._link.send(notice("disconnect"))
+            self._lost("the client was closed")
+
+    def _connected(self) -> Link:
+        if self._closed:
+            raise RuntimeError("the client is closed")
+        if self._link is not None and self._link.look():
+            self._turn(self._link, 0)
+        if self._link is None:
+            self._link = Link(zmq.DEALER, self.endpoints.rpc)
+        return self._link
+
+    def _turn(self, link: Link, timeout: float) -> None:
+        if not link.turn(self._calls.receive, timeout):
+            self._lost()
+
+    def _lost(self, reason: str = LOST) -> None:
+        if self._link is not None:
+            self._link.close()
+            self._link = None
+        self._calls.fail(reason)
+
+
+class BlockingSubscription:
+    """Events as they are published; see Subscription for readiness, order and errors."""
+
+    def __init__(self, endpoint: str, topics: Sequence[str], timeout: float) -> None:
+        self._endpoint = endpoint
+        self._timeout = timeout
+        self._feed = Feed(topics)
+        self._outcomes: deque[Event | PayloadError] = deque()
+
+    def __enter__(self) -> Self:
+        self._link = Link(zmq.SUB, self._endpoint)
+        try:
+            self._link.subscribe(self._feed.prefixes)
+            self._await_ready()
+        except BaseException:
+            self._link.close()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._link.close()
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Event:
+        """Wait for the next event, as long as it takes."""
+        while not self._outcomes:
+            if not self._link.turn(self._receive, math.inf) and not self._outcomes:
+                raise ConnectionLostError(LOST)
+        outcome = self._outcomes.popleft()
+        if isinstance(outcome, PayloadError):
+            raise outcome
+        return outcome
+
+    def _await_ready(self) -> None:
+        deadline = time.monotonic() + self._timeout
+        while not self._feed.ready:
+            remaining = deadline - time.monotonic()
+            if remaining <= 0:
+                raise RpcTimeoutError("subscription", self._timeout)
+            if not self._link.turn(self._receive, remaining):
+                raise ConnectionLostError(LOST)
+
+    def _receive(self, frames: Sequence[bytes]) -> None:
+        try:
+            event = self._feed.receive(frames)
+        except PayloadError as error:
+            self._outcomes.append(error)
+            return
+        if event is not None:
+            self._outcomes.append(event)

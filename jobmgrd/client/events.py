@@ -1,0 +1,77 @@
+"""Published events, without I/O: what to subscribe to, when that is in effect, what came.
+
+A ZeroMQ subscription travels to the publisher like a message and takes effect when it gets there;
+events published before are not seen, and nothing says when that was. So a subscriber subscribes
+last of all to a topic that it alone knows, READY + token. The publisher, an XPUB socket, reads
+that subscription after all earlier ones of the same connection took effect, and publishes an
+event of that topic without payload, whose sequence is that of the last regular event. It counts
+as no event: those of other subscribers reach whoever subscribes to everything, and are dropped.
+"""
+
+import secrets
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from msgspec import Struct
+
+from protocol import message
+from protocol.errors import MessageError
+from protocol.payload import decode as decode_payload
+
+READY: Final = "event.ready."
+_SEQUENCES: Final = 1 << 32
+
+
+class Event(Struct, frozen=True):
+    """A published event.
+
+    `sequence` counts all events of the daemon. `missed` is how many were lost just before this
+    one; it is known to subscribers of everything only, and 0 for others.
+    """
+
+    topic: str
+    payload: Mapping[str, Any]
+    sequence: int
+    missed: int = 0
+
+
+class Feed:
+    """One subscriber's view of the events: `topics` are prefixes, none at all means everything."""
+
+    def __init__(self, topics: Sequence[str]) -> None:
+        self._token = READY + secrets.token_hex(8)
+        self._everything = not topics or "" in topics
+        self._sequence: int | None = None
+        self.prefixes = [topic.encode() for topic in (*(topics or ("",)), self._token)]
+        """What to subscribe to, in this order, on a socket that is connected already."""
+        self.ready = False
+
+    def receive(self, frames: Sequence[bytes]) -> Event | None:
+        """The event that these frames are; None if they are none for the subscriber.
+
+        Raises:
+            PayloadError: the event's payload does not decode.
+        """
+        try:
+            event = message.decode(frames)
+        except MessageError:
+            return None
+        if not isinstance(event, message.Event):
+            return None
+        if event.topic.startswith(READY):
+            self._confirm(event)
+            return None
+        missed = self._missed(event.sequence)
+        return Event(event.topic, decode_payload(event.payload), event.sequence, missed)
+
+    def _confirm(self, event: message.Event) -> None:
+        if event.topic == self._token:
+            self.ready = True
+            if self._sequence is None:
+                self._sequence = event.sequence
+
+    def _missed(self, sequence: int) -> int:
+        last, self._sequence = self._sequence, sequence
+        if last is None or not self._everything:
+            return 0
+        return (sequence - last - 1) % _SEQUENCES
