@@ -9,6 +9,7 @@ import math
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
+from fractions import Fraction
 from pathlib import Path
 from typing import Final
 
@@ -33,7 +34,7 @@ _TYPE_NAMES: Final = (
     (Sequence, "array"),
     (type(None), "null"),
 )
-_SIZE: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)([kKMGT]?)")
+_SIZE: Final = re.compile(r"([0-9]{1,20}(?:\.[0-9]{1,20})?)([kKMGT]?)")
 _SIZE_UNITS: Final = {"": 1, "k": 2**10, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 _TEMPLATE: Final = re.compile(r"\{\{.*?(?:\}\}|$)")
 
@@ -74,7 +75,7 @@ def size(*, low: int = 0) -> Kind:
             match = _SIZE.fullmatch(value)
             if not match:
                 raise ValueError(f"invalid size {value!r}")
-            value = int(float(match[1]) * _SIZE_UNITS[match[2]])
+            value = int(Fraction(match[1]) * _SIZE_UNITS[match[2]])
         return _integer(value, low, INTEGER_MAX)
 
     return Kind('bytes as an integer, or a string such as "512k", "4M" or "1G"', read)

@@ -51,7 +51,7 @@ class Rpc(Table, frozen=True):
     """Where requests arrive, as templates of endpoints, and how large they may be, in bytes."""
 
     bind: Annotated[tuple[str, ...], kinds.ENDPOINTS, RESTART] = ("ipc://{{rundir}}/rpc",)
-    max_message_size: Annotated[int, kinds.size(low=4096)] = 4 * 2**20
+    max_message_size: Annotated[int, kinds.size(low=4096), RESTART] = 4 * 2**20
 
 
 class Events(Table, frozen=True):
@@ -93,8 +93,8 @@ class Store(Table, frozen=True):
 class Exec(Table, frozen=True):
     """Seconds from SIGTERM to SIGKILL, and bytes of output kept with a job."""
 
-    kill_timeout: Annotated[float, kinds.duration()] = 5.0
-    output_limit: Annotated[int, kinds.size()] = 10 * 2**20
+    kill_timeout: Annotated[float, kinds.duration(), RESTART] = 5.0
+    output_limit: Annotated[int, kinds.size(), RESTART] = 10 * 2**20
 
 
 class Resource(Table, frozen=True):

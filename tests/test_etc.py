@@ -1,0 +1,94 @@
+"""The example configuration and the systemd unit agree with the daemon."""
+
+import re
+from configparser import RawConfigParser, SectionProxy
+from pathlib import Path
+
+from jobmgrd.config import Config, default_rundir, default_statedir, load
+from jobmgrd.config.schema import Table, keys
+
+ETC = Path(__file__).parent.parent / "etc"
+EXAMPLE = ETC / "jobmgrd.toml"
+SETTING = re.compile(r"^#(?=\[|[a-z-]+ =)", re.MULTILINE)
+
+
+def uncommented(tmp_path: Path) -> Path:
+    """The example with its settings in force."""
+    path = tmp_path / "jobmgrd.toml"
+    path.write_text(SETTING.sub("", EXAMPLE.read_text()))
+    return path
+
+
+def read_unit() -> SectionProxy:
+    """The [Service] section of the unit."""
+    unit = RawConfigParser(strict=False)
+    unit.optionxform = str  # type: ignore[assignment,method-assign]
+    unit.read(ETC / "jobmgrd.service")
+    return unit["Service"]
+
+
+def test_the_example_as_shipped_sets_nothing() -> None:
+    """It may be installed as it is."""
+    loaded = load(EXAMPLE)
+    assert loaded.raw == {}
+
+
+def test_the_example_shows_the_defaults(tmp_path: Path) -> None:
+    """Uncommenting every line changes nothing for root's daemon."""
+    loaded = load(uncommented(tmp_path))
+    assert loaded.warnings == []
+    shown, default = loaded.config, Config()
+    assert shown.purge_budget == default.purge_budget
+    assert shown.daemon.rundir == default_rundir(0, {})
+    assert shown.daemon.statedir == default_statedir(0, {})
+    for name in ("rpc", "events", "heartbeat", "store", "exec", "resource"):
+        assert getattr(shown, name) == getattr(default, name), name
+    assert shown.job_manager.limits == default.job_manager.limits
+    assert shown.daemon.log_level == default.daemon.log_level
+    assert shown.daemon.log_format == default.daemon.log_format
+
+
+def test_the_example_shows_every_key_under_a_comment(tmp_path: Path) -> None:
+    """Each key of the schema appears, and the table or the key is explained."""
+    raw = load(uncommented(tmp_path)).raw
+    for name, key in keys(Config).items():
+        assert isinstance(key.value, type)
+        assert issubclass(key.value, Table)
+        shown = raw[name]
+        assert isinstance(shown, dict)
+        assert list(shown) == list(keys(key.value)), name
+
+
+def test_the_example_says_what_waits_for_a_restart() -> None:
+    """The comment above a key says "restart" exactly if the key needs one."""
+    lines = EXAMPLE.read_text().splitlines()
+    table, comment = "", ""
+    for line in lines:
+        if line.startswith("#["):
+            table, comment = line[2:-1], ""
+        elif line.startswith("# "):
+            comment += line
+        elif line.startswith("#") and table:
+            tables = keys(Config)[table].value
+            assert isinstance(tables, type)
+            name = line[1:].split(" = ")[0]
+            assert ("(restart)" in comment) == keys(tables)[name].restart, name
+            comment = ""
+
+
+def test_the_unit_makes_the_directories_that_root_uses() -> None:
+    """The unit creates the default directories, for the daemon alone."""
+    service = read_unit()
+    assert Path("/run") / service["RuntimeDirectory"] == default_rundir(0, {})
+    assert Path("/var/lib") / service["StateDirectory"] == default_statedir(0, {})
+    assert service["RuntimeDirectoryMode"] == service["StateDirectoryMode"] == "0700"
+
+
+def test_the_unit_leaves_jobs_what_they_need() -> None:
+    """One job's end for want of memory, or its sudo, is not the service's business."""
+    service = read_unit()
+    assert service["Type"] == "notify"
+    assert service["OOMPolicy"] == "continue"
+    assert service["KillMode"] == "mixed"
+    assert not {"NoNewPrivileges", "PrivateTmp", "PrivateDevices", "UMask"} & set(service)
+    assert int(service["TimeoutStopSec"]) > Config().exec.kill_timeout
