@@ -1,6 +1,6 @@
 """The composition root: builds every part, starts them in order, takes them down in reverse.
 
-    run directory -> store -> engine -> router and services -> PUB -> ROUTER -> heartbeat
+run directory -> store -> engine -> router and services -> PUB -> ROUTER -> heartbeat
 """
 
 import asyncio
@@ -35,6 +35,7 @@ from jobmgrd.services.job_info import JobInfo
 from jobmgrd.services.job_ingest import JobIngest
 from jobmgrd.services.job_list import JobList
 from jobmgrd.services.job_state import JobState
+from jobmgrd.services.journal import Journal
 from jobmgrd.services.purge import Purge
 from jobmgrd.services.raise_ import Raise
 from jobmgrd.services.stats import Stats
@@ -140,6 +141,7 @@ class Daemon:
             purge.configure(new.job_manager.limits, new.purge_budget)
             job_state.configure(enabled=new.events.job_state)
 
+        journal = Journal(engine, store, router)
         config_service = ConfigService(self._config_path, self._loaded, apply)
         for service in (
             JobIngest(engine, time.monotonic),
@@ -149,7 +151,8 @@ class Daemon:
             Urgency(engine, store),
             Getattr(engine, store),
             purge,
-            Stats(engine, store, purge, lambda: router.streams),
+            journal,
+            Stats(engine, store, purge, journal),
             heartbeat,
             config_service,
             EventService(pub.publish),

@@ -83,6 +83,16 @@ class Engine:
         self._executor = make_executor(self._executed)
         self._clock = clock
         self._queue = PendingQueue()
+        self._steps: Mapping[Action, Callable[[Job], None]] = {
+            Action.VALIDATE: self._validate,
+            Action.DEPEND: self._depend,
+            Action.PRIORITIZE: self._prioritize,
+            Action.ENQUEUE: self._enqueue,
+            Action.START: self._start,
+            Action.END_TASKS: self._end_tasks,
+            Action.FREE: self._free,
+            Action.CLEAN: self._clean,
+        }
         self.jobs: dict[int, Job] = {}
         self._dirty: dict[int, Job] = {}
         self._effects: list[tuple[Job, Callable[[Job], None]]] = []
@@ -114,14 +124,26 @@ class Engine:
     # --- jobs come in -----------------------------------------------------------------------
 
     def submit(
-        self, id: int, jobspec: Jobspec, jobspec_json: bytes, *, userid: int, urgency: int, flags: int
+        self,
+        id: int,
+        jobspec: Jobspec,
+        jobspec_json: bytes,
+        *,
+        userid: int,
+        urgency: int,
+        flags: int,
     ) -> "asyncio.Future[SubmitReply]":
         """Take a new job in; the future gives its id, once the job is durable."""
         job = Job(id, jobspec, jobspec_json)
         self.jobs[id] = job
         self.max_jobid = max(self.max_jobid, id)
         future = self._submits[id] = asyncio.get_running_loop().create_future()
-        context = {"urgency": urgency, "userid": userid, "flags": flags, "version": EVENTLOG_VERSION}
+        context = {
+            "urgency": urgency,
+            "userid": userid,
+            "flags": flags,
+            "version": EVENTLOG_VERSION,
+        }
         self.post(job, "submit", context)
         return future
 
@@ -197,7 +219,7 @@ class Engine:
     def _advance(self, job: Job) -> None:
         action = next_action(job)
         if action is not None:
-            _STEPS[action](self, job)
+            self._steps[action](job)
 
     def _validate(self, job: Job) -> None:
         self.post(job, "validate")
@@ -422,9 +444,7 @@ def _encode_R(ranks: Sequence[Rank], now: float, duration: float) -> bytes:  # n
     expiration = now + duration if duration else 0.0
     if len(ranks) == 1:
         rank = ranks[0]
-        return resource_set.one_rank(
-            rank.rank, rank.cores, rank.gpus, rank.host, now, expiration
-        )
+        return resource_set.one_rank(rank.rank, rank.cores, rank.gpus, rank.host, now, expiration)
     return resource_set.encode(ResourceSet(tuple(ranks), now, expiration))
 
 
@@ -450,14 +470,3 @@ def _attempt(job: Job) -> Attempt:
 
 
 _RELEASE_ALL: Final[Mapping[str, Any]] = {"ranks": "all", "final": True}
-
-_STEPS: Final[Mapping[Action, Callable[[Engine, Job], None]]] = {
-    Action.VALIDATE: Engine._validate,
-    Action.DEPEND: Engine._depend,
-    Action.PRIORITIZE: Engine._prioritize,
-    Action.ENQUEUE: Engine._enqueue,
-    Action.START: Engine._start,
-    Action.END_TASKS: Engine._end_tasks,
-    Action.FREE: Engine._free,
-    Action.CLEAN: Engine._clean,
-}

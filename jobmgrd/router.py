@@ -148,7 +148,7 @@ class Stream(Call):
 
 
 Handler: TypeAlias = Callable[[Call, Any], Value | Awaitable[Value]]
-StreamHandler: TypeAlias = Callable[[Stream, Any], None | Coroutine[Any, Any, None]]
+StreamHandler: TypeAlias = Callable[[Stream, Any], Coroutine[Any, Any, None] | None]
 
 
 class Route(Struct, frozen=True):
@@ -272,9 +272,7 @@ class Router:
             call.fail(RpcError(errnum, str(error)))
         else:
             log.error("rpc.handler-failed", topic=call.topic, exc_info=error)
-            call.fail(
-                RpcError(errno.EIO, f"internal error in {call.topic}, see the daemon's log")
-            )
+            call.fail(RpcError(errno.EIO, f"internal error in {call.topic}, see the daemon's log"))
 
     def _unknown(self, topic: str) -> RpcError:
         service = topic.partition(".")[0]

@@ -9,7 +9,7 @@ from protocol.job import State
 
 
 class ListRequest(Struct, frozen=True):
-    """job-list.list: at most `max_entries` (0: all) jobs in a set of states (protocol.job.State)."""
+    """job-list.list: at most `max_entries` (0: all) jobs in these states (protocol.job.State)."""
 
     max_entries: int = 1000
     attrs: Sequence[str] = ()

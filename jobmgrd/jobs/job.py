@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from jobmgrd.jobs.states import FATAL, TRANSITIONS
 from protocol import eventlog
+from protocol.errors import FormatError
 from protocol.job import (
     PRIORITY_MAX,
     PRIORITY_MIN,
@@ -14,7 +15,6 @@ from protocol.job import (
     Result,
     State,
 )
-from protocol.errors import FormatError
 from protocol.jobspec import Jobspec
 from protocol.resource_set import Rank, parse
 

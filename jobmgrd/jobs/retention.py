@@ -107,7 +107,7 @@ def select(history: History, policy: Policy, now: float, batch: int) -> list[Can
 def count(history: History, policy: Policy, now: float) -> int:
     """How many jobs repeated calls of `select` would choose until none is left."""
     counts = history.counts()
-    gone = {rule: 0 for rule in counts}
+    gone = dict.fromkeys(counts, 0)
     for rule, limits in policy.rules.items():
         if rule in counts:
             old = history.count_before(rule, limits.cutoff(now)) if limits.age >= 0 else 0

@@ -25,7 +25,16 @@ class NodeConfig(Struct, frozen=True):
 class Node:
     """A node's resources, free and taken; masks have a bit for each core and GPU."""
 
-    __slots__ = ("all_cores", "all_gpus", "cores", "free_cores", "free_gpus", "gpus", "host", "rank")
+    __slots__ = (
+        "all_cores",
+        "all_gpus",
+        "cores",
+        "free_cores",
+        "free_gpus",
+        "gpus",
+        "host",
+        "rank",
+    )
 
     def __init__(self, config: NodeConfig) -> None:
         self.rank = config.rank
@@ -103,7 +112,7 @@ class Scheduler:
         Raises:
             FormatError: "unsatisfiable request: ..." with what was asked for and what there is.
         """
-        room = sorted((_slots(n.all_cores, n.all_gpus, spec) for n in self._nodes.values()))
+        room = sorted(_slots(n.all_cores, n.all_gpus, spec) for n in self._nodes.values())
         if _share(spec, room[::-1]) is None:
             raise FormatError(f"unsatisfiable request: {_asked(spec)}, there {self._totals}")
 

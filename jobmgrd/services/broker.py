@@ -14,7 +14,9 @@ class Ping:
 
     def routes(self) -> Iterable[Route]:
         """See Service."""
-        return [Route(f"{service}.ping", Mapping[str, Any], self.ping) for service in self._services]
+        return [
+            Route(f"{service}.ping", Mapping[str, Any], self.ping) for service in self._services
+        ]
 
     def ping(self, call: Call, request: Mapping[str, Any]) -> Mapping[str, Any]:
         """What was sent, and who sent it as the daemon sees it."""

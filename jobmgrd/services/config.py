@@ -22,13 +22,10 @@ from protocol.errors import RpcError
 log = structlog.get_logger()
 
 
-
 class ConfigService:
     """Holds the configuration in force; `apply` hands a new one to those it concerns."""
 
-    def __init__(
-        self, path: Path | None, loaded: Loaded, apply: Callable[[Config], None]
-    ) -> None:
+    def __init__(self, path: Path | None, loaded: Loaded, apply: Callable[[Config], None]) -> None:
         self._path = path
         self._loaded = loaded
         self._apply = apply

@@ -49,7 +49,9 @@ class Getattr:
         return _attributes(call, found, request.attrs)
 
 
-def _attributes(call: Call, row: ActiveRow | InactiveRow, attrs: Iterable[str]) -> Mapping[str, Any]:
+def _attributes(
+    call: Call, row: ActiveRow | InactiveRow, attrs: Iterable[str]
+) -> Mapping[str, Any]:
     authorize(call.cred, row.userid, "guests can only access their own jobs")
     return {attr: _attribute(row, attr) for attr in attrs}
 

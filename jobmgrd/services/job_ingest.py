@@ -36,7 +36,9 @@ class JobIngest:
         userid = call.cred.userid
         self._check_urgency(call, request.urgency)
         if request.flags & ~KNOWN_FLAGS:
-            raise RpcError(errno.EPROTO, f"unknown submit flags: 0x{request.flags & ~KNOWN_FLAGS:x}")
+            raise RpcError(
+                errno.EPROTO, f"unknown submit flags: 0x{request.flags & ~KNOWN_FLAGS:x}"
+            )
         try:
             jobspec, text = _jobspec(request, userid)
             self._engine.scheduler.check(jobspec)

@@ -133,9 +133,7 @@ class Purge:
         total = 0
         try:
             while True:
-                decide = partial(
-                    select, policy=self._policy, now=self._clock(), batch=BATCH_MAX
-                )
+                decide = partial(select, policy=self._policy, now=self._clock(), batch=BATCH_MAX)
                 record = await self._commit(decide, BY_LIMIT, self._userid)
                 total += len(record.jobs) if record else 0
                 if record is None or len(record.jobs) < BATCH_MAX or loop.time() >= end:
@@ -161,9 +159,7 @@ class Purge:
 
     def announce(self, record: PurgeRecord) -> None:
         """Publish a committed batch. The store finishes purges in the order of their seq."""
-        self._publish(
-            PurgeEvent(record.jobs, record.seq, record.t, record.reason, record.userid)
-        )
+        self._publish(PurgeEvent(record.jobs, record.seq, record.t, record.reason, record.userid))
         self._engine.published(record.seq)
 
 

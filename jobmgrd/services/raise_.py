@@ -48,9 +48,7 @@ class Raise:
             raise RpcError(errno.EINVAL, "Invalid signal number")
         job = active_job(self._engine, request.id)
         if job is None:
-            return refuse(
-                self._store, request.id, unknown="unknown job id", errnum=errno.EINVAL
-            )
+            return refuse(self._store, request.id, unknown="unknown job id", errnum=errno.EINVAL)
         authorize(call.cred, job.userid, "guests may only send signals to their own jobs")
         if not job.state & State.RUNNING:
             raise RpcError(errno.EINVAL, "job is not running")

@@ -1,9 +1,10 @@
 """job-manager.stats-get: counters that cost nothing to read, however long the history."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from jobmgrd.engine import Engine
 from jobmgrd.router import Call, Empty, Route
+from jobmgrd.services.journal import Journal
 from jobmgrd.services.purge import Purge
 from jobmgrd.store.port import Store
 from protocol.job_manager import StatsReply, StoreStats
@@ -12,13 +13,11 @@ from protocol.job_manager import StatsReply, StoreStats
 class Stats:
     """Gathers what others count."""
 
-    def __init__(
-        self, engine: Engine, store: Store, purge: Purge, listeners: Callable[[], int]
-    ) -> None:
+    def __init__(self, engine: Engine, store: Store, purge: Purge, journal: Journal) -> None:
         self._engine = engine
         self._store = store
         self._purge = purge
-        self._listeners = listeners
+        self._journal = journal
 
     def routes(self) -> Iterable[Route]:
         """See Service."""
@@ -31,7 +30,7 @@ class Stats:
         """All counters."""
         store = self._store.stats()
         return StatsReply(
-            journal={"listeners": self._listeners()},
+            journal={"listeners": self._journal.listeners},
             active_jobs=self._engine.active,
             inactive_jobs=store.inactive,
             max_jobid=self._engine.max_jobid,

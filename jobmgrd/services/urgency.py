@@ -1,4 +1,4 @@
-"""job-manager.urgency, memo: what may be changed on a job before it ends (urgency.c, annotate.c)."""
+"""job-manager.urgency, memo: what may be changed on an active job (urgency.c, annotate.c)."""
 
 import errno
 from collections.abc import Awaitable, Iterable
