@@ -16,7 +16,6 @@ from msgspec import Struct
 
 from jobmgrd.jobs.retention import Candidate, History
 
-
 T = TypeVar("T")
 
 
@@ -77,13 +76,16 @@ class OutputRow(Struct, frozen=True):
 class Changes(Struct, frozen=True):
     """What one commit of the engine carries; all of it is kept, or none.
 
-    A job is in at most one of `active` and `ended`. `ended` removes the active row.
+    A job is in at most one of `active` and `ended`. `ended` removes the active row. `rules` moves
+    inactive jobs to other retention classes (a pin, a dependency, a rule that changed); ids that
+    are not inactive are passed over.
     `published` is the highest purge-log seq whose event went out; it need not be durable soon.
     """
 
     active: Sequence[ActiveRow] = ()
     ended: Sequence[InactiveRow] = ()
     output: Sequence[OutputRow] = ()
+    rules: Mapping[int, int] = {}  # id -> retention class
     meta: Mapping[str, bytes] = {}
     published: int = 0
 
@@ -107,6 +109,15 @@ class Tombstone(Struct, frozen=True):
     reason: str
     result: int
     t_clean: float
+
+
+class Total(Struct, frozen=True):
+    """How many jobs ended on a day; purging them does not change it."""
+
+    day: int  # of t_clean, in days since 1970-01-01 UTC
+    queue: str
+    result: int
+    n: int
 
 
 class Recovered(Struct, frozen=True):
@@ -147,7 +158,12 @@ class Store(Protocol):
         """
 
     def write(self, changes: Changes) -> "asyncio.Future[None]":
-        """Keep these changes; the future is done when they are durable."""
+        """Keep these changes; the future is done when they are durable.
+
+        The future fails with StoreError: EAGAIN when far too much is waiting to be written,
+        EEXIST when a job ends that has ended before, ESHUTDOWN when the store is not open.
+        Cancelling it leaves open whether the changes are kept.
+        """
 
     async def purge(
         self, decide: Decide, *, now: float, reason: str, userid: int
@@ -155,7 +171,9 @@ class Store(Protocol):
         """Remove the jobs that `decide` chooses: rows, output, tombstones, log record, counters.
 
         One call is one transaction, exact against any number of others under way. Returns the
-        log record, or None if nothing was chosen.
+        log record, or None if nothing was chosen. What `decide` raises is raised here, and changes
+        nothing. Candidates that are no longer inactive are passed over. Cancelling the call leaves
+        open whether it took effect: shield it where its record must be announced.
         """
 
     async def inspect(self, question: Callable[[History], T]) -> T:
@@ -164,11 +182,23 @@ class Store(Protocol):
     async def find(self, id: int) -> InactiveRow | Tombstone | None:
         """The inactive job with this id, what is left of it, or None if it was never kept."""
 
-    async def recent(self, limit: int, before: float = float("inf")) -> Sequence[InactiveRow]:
-        """At most `limit` inactive jobs with `t_clean` < before, the last to end first."""
+    async def recent(
+        self, limit: int, before: float = float("inf"), before_id: int = 0
+    ) -> Sequence[InactiveRow]:
+        """At most `limit` inactive jobs, the last to end first.
+
+        Those with (t_clean, id) < (before, before_id): the last row of a page begins the next one
+        without losing jobs that ended at the same instant.
+        """
 
     async def output(self, id: int) -> bytes:
         """All output kept with a job, active or not: RFC 24 entries, a line each."""
+
+    async def purge_log(self, since: int, limit: int) -> Sequence[PurgeRecord]:
+        """At most `limit` records with seq > since, in order; those of long ago are gone."""
+
+    async def totals(self) -> Sequence[Total]:
+        """The jobs that ever ended, by day, queue and result, in that order."""
 
     def stats(self) -> StoreStats:
         """Counters as of the last commit."""

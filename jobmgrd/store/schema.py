@@ -1,0 +1,129 @@
+"""The SQLite file: its tables, its version, and how connections to it are opened.
+
+    active      jobs that have not ended, replaced as they change
+    inactive    jobs that have; `ord` counts up as they end, so that the wide rows of one purge
+                are neighbours on disk however random their ids are
+    output      pieces of output, numbered for each job
+    tombstone   what is left of a purged job; when and why is in its purge_log record
+    purge_log   a record for each purge; `jobs` holds the ids as int64, NULL once trimmed
+    class_count, total, counter
+                numbers that would otherwise need a scan, kept inside the same transactions
+    meta        what the engine keeps by name
+
+The version is the file's user_version; application_id tells it from other SQLite files.
+"""
+
+import errno
+import os
+import sqlite3
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final, Literal, TypeAlias
+
+from jobmgrd.store.port import StoreError
+
+Durability: TypeAlias = Literal["full", "os"]
+
+APPLICATION_ID: Final = 0x6A6F626D  # "jobm"
+VERSION: Final = 1
+
+CACHE_KIB: Final = 64 * 1024
+"""Holds the narrow indexes of some millions of jobs, so that random ids cost no reads."""
+
+_CREATE: Final = """
+CREATE TABLE active (
+    id INTEGER PRIMARY KEY, userid INTEGER, jobspec BLOB, R BLOB, eventlog BLOB
+);
+CREATE TABLE inactive (
+    ord INTEGER PRIMARY KEY, id INTEGER, userid INTEGER, urgency INTEGER, priority INTEGER,
+    t_submit REAL, t_run REAL, t_cleanup REAL, t_clean REAL, result INTEGER, status INTEGER,
+    name TEXT, queue TEXT, rule INTEGER, jobspec BLOB, R BLOB, eventlog BLOB
+);
+CREATE UNIQUE INDEX inactive_id ON inactive (id);
+CREATE INDEX inactive_by_end ON inactive (rule, t_clean, id);
+CREATE TABLE output (
+    id INTEGER, n INTEGER, data BLOB, PRIMARY KEY (id, n)
+) WITHOUT ROWID;
+CREATE TABLE tombstone (
+    id INTEGER PRIMARY KEY, seq INTEGER, result INTEGER, t_clean REAL
+);
+CREATE TABLE purge_log (
+    seq INTEGER PRIMARY KEY, t REAL, reason TEXT, userid INTEGER, jobs BLOB
+);
+CREATE TABLE class_count (rule INTEGER PRIMARY KEY, n INTEGER);
+CREATE TABLE total (
+    day INTEGER, queue TEXT, result INTEGER, n INTEGER, PRIMARY KEY (day, queue, result)
+) WITHOUT ROWID;
+CREATE TABLE counter (name TEXT PRIMARY KEY, n INTEGER) WITHOUT ROWID;
+INSERT INTO counter VALUES ('max_jobid', 0), ('published', 0), ('purged', 0);
+CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB);
+"""
+
+_MIGRATIONS: Final[Mapping[int, str]] = {}
+"""Version -> the SQL that makes the next one of it."""
+
+
+def open_writer(path: Path, durability: Durability) -> sqlite3.Connection:
+    """Open or create the file, for the one connection that writes.
+
+    Raises:
+        StoreError: it was written by a newer jobmgrd, or by something else.
+        sqlite3.Error, OSError: it cannot be opened, or is not an SQLite file.
+    """
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    db = _connect(path, "rw")
+    try:
+        version = _version(db, path)
+        db.execute("PRAGMA auto_vacuum = INCREMENTAL")  # counts before the first table only
+        db.execute("PRAGMA journal_mode = WAL").fetchone()
+        db.execute(f"PRAGMA synchronous = {'FULL' if durability == 'full' else 'NORMAL'}")
+        db.execute("PRAGMA wal_autocheckpoint = 0").fetchone()
+        db.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+        _upgrade(db, version)
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def open_reader(path: Path) -> sqlite3.Connection:
+    """Open a connection that can only read; the file exists."""
+    db = _connect(path, "ro")
+    db.execute("PRAGMA query_only = ON")
+    return db
+
+
+def _connect(path: Path, mode: Literal["rw", "ro"]) -> sqlite3.Connection:
+    db = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode={mode}",
+        uri=True,
+        timeout=0.1,
+        isolation_level=None,
+        check_same_thread=False,  # opened by one thread, used by another, never by two
+        cached_statements=64,
+    )
+    db.execute("PRAGMA temp_store = MEMORY")
+    return db
+
+
+def _version(db: sqlite3.Connection, path: Path) -> int:
+    """The file's version, 0 if it is empty. Changes nothing."""
+    (application_id,) = db.execute("PRAGMA application_id").fetchone()
+    (version,) = db.execute("PRAGMA user_version").fetchone()
+    (tables,) = db.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    if tables and application_id != APPLICATION_ID:
+        raise StoreError(errno.EINVAL, f"{path} is not a store of jobmgrd")
+    if version > VERSION:
+        text = f"{path} has version {version}, written by a newer jobmgrd; this one knows {VERSION}"
+        raise StoreError(errno.EINVAL, text)
+    return int(version)
+
+
+def _upgrade(db: sqlite3.Connection, version: int) -> None:
+    """Bring the file to this version, in one transaction."""
+    if version == VERSION:
+        return
+    steps = [_CREATE] if version == 0 else [_MIGRATIONS[n] for n in range(version, VERSION)]
+    pragmas = f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION};"
+    db.executescript("BEGIN IMMEDIATE;" + "".join(steps) + pragmas + "COMMIT;")

@@ -1,0 +1,211 @@
+"""The store in one SQLite file, durable when answered.
+
+    event loop ── operations ──> writer thread ── one transaction a group ──> file + log
+        ^  └───── questions ───> reader thread ── a snapshot each ──────────────┘
+        └── results, one wake-up a group ──┘
+
+A question waits until the operations asked before it are committed, and for no later ones.
+"""
+
+import asyncio
+import errno
+import sqlite3
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from jobmgrd.jobs.retention import History
+from jobmgrd.store import sqlite_reads as reads
+from jobmgrd.store.lock import Lock
+from jobmgrd.store.port import (
+    Changes,
+    Decide,
+    InactiveRow,
+    PurgeRecord,
+    Recovered,
+    StoreError,
+    StoreStats,
+    Tombstone,
+    Total,
+)
+from jobmgrd.store.schema import Durability, open_reader, open_writer
+from jobmgrd.store.sqlite_errors import store_error
+from jobmgrd.store.sqlite_history import MAX_ID, SqliteHistory
+from jobmgrd.store.writer import Operation, Writer
+
+T = TypeVar("T")
+
+QUEUE_MAX: Final = 10_000
+"""Operations that may wait; the engine keeps two under way and a purger one each."""
+
+
+class SqliteStore:
+    """A jobmgrd.store.port.Store in the file `path`, its log and its lock file beside it.
+
+    Args:
+        path: the file; it and its directory are made if they are missing, for the owner alone.
+        durability: "full" survives a loss of power, "os" a crash of the process.
+    """
+
+    def __init__(self, path: Path, *, durability: Durability = "full") -> None:
+        self._path = path
+        self._durability = durability
+        self._lock = Lock(path.with_name(path.name + ".lock"))
+        self._writer: Writer | None = None
+        self._reader: sqlite3.Connection | None = None
+        self._threads = ThreadPoolExecutor(1, thread_name_prefix="store-reader")
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._asked = 0
+        self._settled = 0
+        self._waiting: deque[asyncio.Future[Any]] = deque()
+        self._readers: deque[tuple[int, asyncio.Future[None]]] = deque()
+
+    async def open(self) -> Recovered:
+        """Open or create the store; see the port."""
+        self._loop = asyncio.get_running_loop()
+        return await self._loop.run_in_executor(self._threads, self._open)
+
+    def write(self, changes: Changes) -> "asyncio.Future[None]":
+        """Keep changes; see the port."""
+        return self._submit(lambda transaction: transaction.write(changes))
+
+    async def purge(
+        self, decide: Decide, *, now: float, reason: str, userid: int
+    ) -> PurgeRecord | None:
+        """Remove the jobs that `decide` chooses, on the writer's thread; see the port."""
+        record: PurgeRecord | None = await self._submit(
+            lambda transaction: transaction.purge(decide, now, reason, userid)
+        )
+        return record
+
+    async def inspect(self, question: Callable[[History], T]) -> T:
+        """Answer a question about the history, on the reader's thread; see the port."""
+        return await self._read(lambda db: question(SqliteHistory(db)))
+
+    async def find(self, id: int) -> InactiveRow | Tombstone | None:
+        """The inactive job or its tombstone; see the port."""
+        return await self._read(partial(reads.find, id=id)) if 0 <= id <= MAX_ID else None
+
+    async def recent(
+        self, limit: int, before: float = float("inf"), before_id: int = 0
+    ) -> Sequence[InactiveRow]:
+        """The last jobs to end; see the port."""
+        question = partial(reads.recent, limit=limit, before=before, before_id=before_id)
+        return await self._read(question)
+
+    async def output(self, id: int) -> bytes:
+        """All output of a job; see the port."""
+        return await self._read(partial(reads.output, id=id)) if 0 <= id <= MAX_ID else b""
+
+    async def purge_log(self, since: int, limit: int) -> Sequence[PurgeRecord]:
+        """Records of the purge log; see the port."""
+        return await self._read(partial(reads.purge_log, since=since, limit=limit))
+
+    async def totals(self) -> Sequence[Total]:
+        """The jobs that ever ended, counted; see the port."""
+        return await self._read(reads.totals)
+
+    def stats(self) -> StoreStats:
+        """Counters as of the last commit."""
+        return self._opened().stats
+
+    async def close(self) -> None:
+        """Finish what was asked for, release the lock. Idempotent."""
+        writer, self._writer = self._writer, None
+        if writer and self._loop:
+            await self._loop.run_in_executor(self._threads, self._close, writer)
+            await asyncio.sleep(0)  # the last group's results are already on their way
+        self._threads.shutdown()
+
+    def _open(self) -> Recovered:
+        db = None
+        try:
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._lock.acquire()
+            db = open_writer(self._path, self._durability)
+            recovered = reads.recover(db)
+            self._reader = open_reader(self._path)
+            writer = Writer(db, self._path, reads.counters(db), self._report)
+        except (sqlite3.Error, OSError, StoreError) as error:
+            for connection in (self._reader, db):
+                if connection:
+                    connection.close()
+            self._lock.release()
+            raise store_error(error, self._path) from error
+        writer.start()
+        self._writer = writer
+        return recovered
+
+    def _close(self, writer: Writer) -> None:
+        """On the reader's thread, behind the questions that are being answered."""
+        if self._reader:
+            self._reader.close()
+        writer.stop()
+        writer.release()
+        self._lock.release()
+
+    def _opened(self) -> Writer:
+        if self._writer is None:
+            raise StoreError(errno.ESHUTDOWN, f"{self._path}: the store is not open")
+        return self._writer
+
+    def _submit(self, operation: Operation) -> "asyncio.Future[Any]":
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        if self._writer is None:
+            future.set_exception(StoreError(errno.ESHUTDOWN, f"{self._path}: not open"))
+        elif len(self._waiting) >= QUEUE_MAX:
+            future.set_exception(StoreError(errno.EAGAIN, f"{self._path}: too much to write"))
+        else:
+            self._asked += 1
+            self._waiting.append(future)
+            self._writer.submit(operation)
+        return future
+
+    def _report(self, results: Sequence[Any]) -> None:
+        """Hand a group's results to the event loop; on the writer's thread."""
+        if self._loop:
+            with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                self._loop.call_soon_threadsafe(self._settle, results)
+
+    def _settle(self, results: Sequence[Any]) -> None:
+        self._settled += len(results)
+        for result in results:
+            future = self._waiting.popleft()
+            if future.done():
+                continue  # its caller was cancelled
+            if isinstance(result, Exception):
+                future.set_exception(result)
+            else:
+                future.set_result(result)
+        while self._readers and self._readers[0][0] <= self._settled:
+            _, turn = self._readers.popleft()
+            if not turn.done():
+                turn.set_result(None)
+
+    async def _read(self, question: Callable[[sqlite3.Connection], T]) -> T:
+        self._opened()
+        loop = asyncio.get_running_loop()
+        if self._settled < self._asked:
+            turn: asyncio.Future[None] = loop.create_future()
+            self._readers.append((self._asked, turn))
+            await turn
+        self._opened()
+        return await loop.run_in_executor(self._threads, self._answer, question)
+
+    def _answer(self, question: Callable[[sqlite3.Connection], T]) -> T:
+        """Ask one snapshot; what the question itself raises goes to its caller."""
+        db = self._reader
+        if db is None:
+            raise StoreError(errno.ESHUTDOWN, f"{self._path}: not open")
+        try:
+            db.execute("BEGIN")
+            try:
+                return question(db)
+            finally:
+                db.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise store_error(error, self._path) from error

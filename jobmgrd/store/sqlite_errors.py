@@ -1,0 +1,49 @@
+"""SQLite's errors as StoreError: the POSIX errno, and a text that names the file."""
+
+import errno
+import os
+import sqlite3
+import tempfile
+from pathlib import Path
+from typing import Final
+
+from jobmgrd.store.port import StoreError
+
+_ERRNO: Final = {
+    sqlite3.SQLITE_PERM: errno.EACCES,
+    sqlite3.SQLITE_BUSY: errno.EBUSY,
+    sqlite3.SQLITE_LOCKED: errno.EBUSY,
+    sqlite3.SQLITE_NOMEM: errno.ENOMEM,
+    sqlite3.SQLITE_READONLY: errno.EROFS,
+    sqlite3.SQLITE_FULL: errno.ENOSPC,
+    sqlite3.SQLITE_CANTOPEN: errno.EACCES,
+    sqlite3.SQLITE_TOOBIG: errno.EFBIG,
+    sqlite3.SQLITE_CONSTRAINT: errno.EEXIST,
+    sqlite3.SQLITE_MISMATCH: errno.EINVAL,
+}
+
+
+def store_error(error: Exception, path: Path) -> StoreError:
+    """What a caller is told about an error met while using the file at `path`."""
+    if isinstance(error, StoreError):
+        return error
+    if isinstance(error, OSError):
+        return StoreError(error.errno or errno.EIO, f"{path}: {error.strerror or error}")
+    if not isinstance(error, sqlite3.Error):
+        return StoreError(errno.EINVAL, f"{path}: {error}")
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
+    if code == sqlite3.SQLITE_IOERR_WRITE:
+        errnum = _why_not_written(path)
+        return StoreError(errnum, f"{path}: {os.strerror(errnum)}")
+    return StoreError(_ERRNO.get(code & 0xFF, errno.EIO), f"{path}: {error}")
+
+
+def _why_not_written(path: Path) -> int:
+    """The errno of a failed write, which SQLite keeps to itself: ask for the same room again."""
+    wal = path.with_name(path.name + "-wal")
+    try:
+        with tempfile.TemporaryFile(dir=path.parent) as scratch:
+            os.posix_fallocate(scratch.fileno(), wal.stat().st_size, 1 << 16)
+    except OSError as error:
+        return error.errno or errno.EIO
+    return errno.EIO

@@ -1,0 +1,45 @@
+"""The retention domain's History, asked of an SQLite connection."""
+
+import json
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+from jobmgrd.jobs.retention import Candidate
+from jobmgrd.store import statements as sql
+
+MAX_ID: Final = 2**63 - 1  # SQLite's integers; no job with a larger id was ever kept
+
+
+class SqliteHistory:
+    """A jobmgrd.jobs.retention.History: the head, the length and the age of each class.
+
+    It sees what the connection sees: its own transaction on the writer, a snapshot on a reader.
+    """
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+
+    def counts(self) -> Mapping[int, int]:
+        """The number of jobs in each class that has any."""
+        return dict(self._db.execute(sql.COUNTS))
+
+    def oldest(self, rule: int, limit: int) -> Sequence[Candidate]:
+        """At most `limit` jobs of a class, oldest first."""
+        rows = self._db.execute(sql.OLDEST, (rule, limit)).fetchall()
+        return [Candidate._make(row) for row in rows]
+
+    def count_before(self, rule: int, t: float) -> int:
+        """How many jobs of a class have `t_clean` < t."""
+        (count,) = self._db.execute(sql.COUNT_BEFORE, (rule, t)).fetchone()
+        return int(count)
+
+    def find(self, ids: Sequence[int]) -> Sequence[Candidate]:
+        """Those of these jobs that are inactive, held or not."""
+        rows = self._db.execute(sql.FIND_MANY, (id_array(ids),)).fetchall()
+        return [Candidate._make(row) for row in rows]
+
+
+def id_array(ids: Iterable[int]) -> str:
+    """A set of ids as the one parameter that statements take it by."""
+    return json.dumps([id for id in ids if 0 <= id <= MAX_ID])

@@ -1,0 +1,79 @@
+"""Every SQL text that runs while the daemon runs; each uses an index, which a test proves.
+
+A set of ids is one parameter, a JSON array: one statement does the work of a hundred, so the
+writer's thread gives up the interpreter lock once for all of them and not once for each.
+"""
+
+from typing import Final
+
+# active and ended jobs
+PUT_ACTIVE: Final = "INSERT OR REPLACE INTO active VALUES (?, ?, ?, ?, ?)"
+DROP_ACTIVE: Final = "DELETE FROM active WHERE id IN (SELECT value FROM json_each(?))"
+PUT_INACTIVE: Final = (
+    "INSERT INTO inactive (id, userid, urgency, priority, t_submit, t_run, t_cleanup, t_clean,"
+    " result, status, name, queue, rule, jobspec, R, eventlog)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+PUT_OUTPUT: Final = (
+    "INSERT INTO output SELECT ?1, ifnull(max(n), 0) + 1, ?2 FROM output WHERE id = ?1"
+)
+SET_RULE: Final = "UPDATE inactive SET rule = ? WHERE id = ?"
+PUT_META: Final = "INSERT OR REPLACE INTO meta VALUES (?, ?)"
+
+# numbers
+ADD_CLASS: Final = (
+    "INSERT INTO class_count VALUES (?, ?) ON CONFLICT DO UPDATE SET n = n + excluded.n"
+)
+ADD_TOTAL: Final = (
+    "INSERT INTO total VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET n = n + excluded.n"
+)
+RAISE_COUNTER: Final = "UPDATE counter SET n = max(n, ?) WHERE name = ?"
+ADD_PURGED: Final = "UPDATE counter SET n = n + ? WHERE name = 'purged'"
+
+# the history, as decisions ask for it
+COUNTS: Final = "SELECT rule, n FROM class_count WHERE rule >= 0 AND n > 0"
+OLDEST: Final = "SELECT t_clean, id, rule FROM inactive WHERE rule = ? ORDER BY t_clean, id LIMIT ?"
+COUNT_BEFORE: Final = "SELECT count(*) FROM inactive WHERE rule = ? AND t_clean < ?"
+FIND_MANY: Final = (
+    "SELECT t_clean, id, rule FROM inactive WHERE id IN (SELECT value FROM json_each(?))"
+)
+
+# purge
+BURY: Final = (
+    "INSERT OR REPLACE INTO tombstone"
+    " SELECT id, ?, result, t_clean FROM inactive WHERE id IN (SELECT value FROM json_each(?))"
+)
+DROP_INACTIVE: Final = "DELETE FROM inactive WHERE id IN (SELECT value FROM json_each(?))"
+DROP_OUTPUT: Final = "DELETE FROM output WHERE id IN (SELECT value FROM json_each(?))"
+LOG_PURGE: Final = "INSERT INTO purge_log VALUES (?, ?, ?, ?, ?)"
+TRIM_PURGE_LOG: Final = "UPDATE purge_log SET jobs = NULL WHERE seq = ?"
+
+# reads
+FIND_INACTIVE: Final = (
+    "SELECT id, userid, urgency, priority, t_submit, t_run, t_cleanup, t_clean,"
+    " result, status, name, queue, rule, jobspec, R, eventlog FROM inactive WHERE id = ?"
+)
+FIND_TOMBSTONE: Final = (
+    "SELECT id, seq, t, reason, result, t_clean FROM tombstone JOIN purge_log USING (seq)"
+    " WHERE id = ?"
+)
+CLASSES: Final = "SELECT rule FROM class_count WHERE n > 0"
+LATEST: Final = (
+    "SELECT t_clean, id FROM inactive WHERE rule = ? AND (t_clean, id) < (?, ?)"
+    " ORDER BY t_clean DESC, id DESC LIMIT ?"
+)
+OUTPUT: Final = "SELECT data FROM output WHERE id = ? ORDER BY n"
+PURGE_LOG: Final = (
+    "SELECT seq, t, jobs, reason, userid FROM purge_log"
+    " WHERE seq > ? AND jobs NOT NULL ORDER BY seq LIMIT ?"
+)
+
+# opening
+ACTIVE: Final = "SELECT id, userid, jobspec, R, eventlog FROM active ORDER BY id"
+META: Final = "SELECT name, value FROM meta"
+COUNTERS: Final = "SELECT name, n FROM counter"
+ALL_CLASSES: Final = "SELECT rule, n FROM class_count"
+TOTALS: Final = "SELECT day, queue, result, n FROM total ORDER BY day, queue, result"
+MAX_ACTIVE: Final = "SELECT max(id) FROM active"
+MAX_INACTIVE: Final = "SELECT max(id) FROM inactive"
+LAST_PURGE: Final = "SELECT max(seq) FROM purge_log"

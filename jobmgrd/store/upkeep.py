@@ -1,0 +1,126 @@
+"""What the writer does between groups: checkpoints, and giving free pages back.
+
+The write-ahead log is copied into the file once it is long (a passive checkpoint waits for
+nobody) and then overwritten from its start: a sync of a file that does not grow takes half the
+time (160 us against 360 us, ext4). It is cut to nothing when the writer has been idle for a while.
+
+Pages that a purge freed go back to the file system in steps, each its own short transaction,
+whose size follows the time that the last one took.
+"""
+
+import os
+import sqlite3
+import struct
+import time
+from pathlib import Path
+from typing import Final
+
+PAGE_LIMIT: Final = 4096
+"""Pages in the log that make a checkpoint due."""
+
+IDLE_SECONDS: Final = 1.0
+"""Time without a write after which the log is cut to nothing."""
+
+_STEP_SECONDS: Final = 0.002
+_STEP_PAUSE: Final = 0.05
+_STEP_MAX: Final = 4096
+_MX_FRAME_OFFSET: Final = 16  # in the wal-index header, sqlite.org/walformat.html section 2.1
+
+
+class Upkeep:
+    """Keeps the log short and the file small; used by the writer's thread only."""
+
+    def __init__(self, db: sqlite3.Connection, path: Path) -> None:
+        self._db = db
+        self._path = path
+        self._wal = path.with_name(path.name + "-wal")
+        # N.B. POSIX drops a process's locks on a file when it closes any descriptor of it, so
+        # this one, of the file that SQLite's locks are on, is closed after every connection.
+        self._index = os.open(path.with_name(path.name + "-shm"), os.O_RDONLY | os.O_CLOEXEC)
+        self._next_checkpoint = PAGE_LIMIT
+        self._step = 16
+        self._last_step = 0.0
+        self._dirty = True
+        (self._page_size,) = db.execute("PRAGMA page_size").fetchone()
+        self.free_pages = self._count_free()
+
+    @property
+    def free(self) -> int:
+        """Bytes of the file that hold nothing."""
+        return self.free_pages * int(self._page_size)
+
+    def size(self) -> int:
+        """Bytes of the file and its log."""
+        return self._path.stat().st_size + self._wal.stat().st_size
+
+    @property
+    def patience(self) -> float | None:
+        """Seconds that the writer may wait for work before it calls idle(); None is for ever."""
+        if self.free_pages:
+            return 0.0
+        return IDLE_SECONDS if self._dirty else None
+
+    def note_commit(self, *, freed: bool) -> None:
+        """Take in that a group was committed, and whether it deleted rows."""
+        self._dirty = True
+        if freed:
+            self.free_pages = self._count_free()
+
+    def between(self) -> None:
+        """Do what cannot wait for the writer to be idle."""
+        self._checkpoint_if_long()
+        if self.free_pages and time.monotonic() - self._last_step > _STEP_PAUSE:
+            self._give_back()
+
+    def idle(self) -> None:
+        """Do a little of what is due; nobody waits for the writer right now."""
+        if self.free_pages:
+            self._give_back()
+            self._checkpoint_if_long()
+        else:
+            self.truncate()
+
+    def truncate(self) -> None:
+        """Copy the log into the file and cut it to nothing, unless a reader is at it."""
+        self._dirty = False
+        self._checkpoint("TRUNCATE")
+
+    def close(self) -> None:
+        """Release the descriptor; every connection to the file is closed by now."""
+        os.close(self._index)
+
+    def _checkpoint_if_long(self) -> None:
+        frames = self._frames()
+        if frames >= self._next_checkpoint:
+            done = self._checkpoint("PASSIVE")
+            self._next_checkpoint = PAGE_LIMIT + (0 if done else frames)
+
+    def _checkpoint(self, mode: str) -> bool:
+        """Whether all of the log is in the file now. An error is left for a commit to meet."""
+        try:
+            query = f"PRAGMA wal_checkpoint({mode})"
+            busy, frames, copied = self._db.execute(query).fetchone()
+        except sqlite3.Error:
+            return False
+        return not busy and frames == copied
+
+    def _give_back(self) -> None:
+        start = time.monotonic()
+        try:
+            # fetchall steps through all pages; execute alone would stop after the first one
+            self._db.execute(f"PRAGMA incremental_vacuum({self._step})").fetchall()
+            self.free_pages = self._count_free()
+        except sqlite3.Error:
+            self.free_pages = 0  # no room to make room: wait for the next purge
+        self._last_step = time.monotonic()
+        faster = self._last_step - start < _STEP_SECONDS
+        self._step = min(self._step * 2, _STEP_MAX) if faster else max(self._step // 2, 1)
+
+    def _count_free(self) -> int:
+        (pages,) = self._db.execute("PRAGMA freelist_count").fetchone()
+        return int(pages)
+
+    def _frames(self) -> int:
+        """Committed frames in the log."""
+        (frames,) = struct.unpack("=I", os.pread(self._index, 4, _MX_FRAME_OFFSET))
+        return int(frames)
