@@ -1,0 +1,99 @@
+"""The executor that runs jobs as processes of this host, under the daemon's own user."""
+
+import asyncio
+from collections import deque
+from typing import Final
+
+from jobmgrd.exec.port import Attempt, Failed, Notify
+from jobmgrd.exec.running import Running
+
+SPAWN_SLICE: Final = 0.002
+"""Seconds to go on spawning for before the event loop serves others: about three processes."""
+
+
+class LocalExecutor:
+    """Runs attempts as processes, spawned in the order of their start.
+
+    Args:
+        notify: told what happens, on the running event loop, and never from inside a call of
+            `start`, `signal` or `cancel`.
+        kill_timeout: seconds from SIGTERM to SIGKILL.
+        output_limit: bytes of an attempt's output to tell; what is more is replaced by one
+            Output that says so, on the task's stderr if that is still open.
+        default_cwd: where a job runs that names no directory.
+    """
+
+    def __init__(
+        self, notify: Notify, *, kill_timeout: float, output_limit: int, default_cwd: str
+    ) -> None:
+        self._notify = notify
+        self._kill_timeout = kill_timeout
+        self._output_limit = output_limit
+        self._default_cwd = default_cwd
+        self._attempts: dict[int, Running] = {}
+        self._spawning: deque[Running] = deque()
+        self._closed = False
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    def start(self, attempt: Attempt) -> None:
+        """Queue an attempt for its processes to be spawned soon.
+
+        Each task runs in a session of its own with an empty stdin. Failed tells why one could
+        not be started; the attempt's other tasks are killed then.
+        """
+        loop = asyncio.get_running_loop()
+        if self._closed:
+            loop.call_soon(self._notify, Failed(attempt.id, "executor is closed"))
+            return
+        running = Running(
+            attempt,
+            self._notify,
+            self._forget,
+            kill_timeout=self._kill_timeout,
+            output_limit=self._output_limit,
+            default_cwd=self._default_cwd,
+        )
+        self._attempts[attempt.id] = running
+        self._idle.clear()
+        self._spawning.append(running)
+        if len(self._spawning) == 1:
+            loop.call_soon(self._spawn)
+
+    def signal(self, id: int, signum: int) -> None:  # noqa: A002 - the port's name
+        """Send a signal to the process group of each task; nothing if none is started yet."""
+        if running := self._attempts.get(id):
+            running.signal(signum)
+
+    def cancel(self, id: int) -> None:  # noqa: A002 - the port's name
+        """End a job: SIGTERM to its process groups, SIGKILL after the kill timeout.
+
+        An attempt whose tasks are not all started yet starts no more, is never told as Started,
+        and finishes with SIGTERM's wait status or a larger one.
+        """
+        if running := self._attempts.get(id):
+            running.cancel()
+
+    async def close(self) -> None:
+        """Cancel every attempt and wait until all have ended; later ones fail. Idempotent."""
+        self._closed = True
+        for running in tuple(self._attempts.values()):
+            running.cancel()
+        await self._idle.wait()
+
+    def _spawn(self) -> None:
+        """Spawn for the length of a slice, and go on in the loop's next turn."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + SPAWN_SLICE
+        while self._spawning:
+            if not self._spawning[0].spawn_next():
+                self._spawning.popleft()
+            if loop.time() >= deadline:
+                break
+        if self._spawning:
+            loop.call_soon(self._spawn)
+
+    def _forget(self, id_: int) -> None:
+        del self._attempts[id_]
+        if not self._attempts:
+            self._idle.set()

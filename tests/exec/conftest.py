@@ -1,0 +1,45 @@
+"""Executors for a test, closed after it."""
+
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import TypeAlias
+
+import pytest
+
+from jobmgrd.exec.local import LocalExecutor
+from tests.exec.recorder import Recorder
+
+MakeLocal: TypeAlias = Callable[..., LocalExecutor]
+
+
+@pytest.fixture
+def told() -> Recorder:
+    """The recorder that the executor of a test notifies."""
+    return Recorder()
+
+
+@pytest.fixture
+async def make_local(told: Recorder, tmp_path: Path) -> AsyncIterator[MakeLocal]:
+    """Make executors of real processes, closed after the test."""
+    made: list[LocalExecutor] = []
+
+    def make(kill_timeout: float = 10.0, output_limit: int = 1 << 24) -> LocalExecutor:
+        made.append(
+            LocalExecutor(
+                told,
+                kill_timeout=kill_timeout,
+                output_limit=output_limit,
+                default_cwd=str(tmp_path),
+            )
+        )
+        return made[-1]
+
+    yield make
+    for executor in made:
+        await executor.close()
+
+
+@pytest.fixture
+def local(make_local: MakeLocal) -> LocalExecutor:
+    """An executor with a kill timeout that no test reaches."""
+    return make_local()

@@ -1,0 +1,92 @@
+"""Attempts that cannot start: nothing of them is left running, and the note helps."""
+
+import os
+import resource
+from pathlib import Path
+
+import pytest
+
+from jobmgrd.exec.local import LocalExecutor
+from jobmgrd.exec.port import Attempt, Failed
+from jobmgrd.exec.process import StartError, spawn
+from tests.exec.recorder import Recorder, attempt, descriptors, has_children
+
+TEXT = "/etc/passwd"
+
+
+@pytest.mark.parametrize(
+    ("made", "note"),
+    [
+        (attempt("nosuch"), "command not found: nosuch"),
+        (attempt("/no/such"), "command not found: /no/such"),
+        (attempt("true", cwd="/no/such"), "cwd does not exist: /no/such"),
+        (attempt("true", cwd=TEXT), f"cannot enter cwd: {TEXT}: Not a directory"),
+        (attempt(TEXT), f"permission denied: {TEXT}"),
+        (attempt("true", "x" * 200_000), "arguments and environment are too long: true"),
+        (attempt("true", "\0"), "cannot run 'true': embedded null byte"),
+        (attempt("y" * 300), f"cannot run {'y' * 300}: File name too long"),
+        (
+            attempt("true", stdout="/no/such/file"),
+            "cannot open output file /no/such/file: No such file or directory",
+        ),
+    ],
+    ids=str,
+)
+async def test_note_names_the_fault(
+    told: Recorder, local: LocalExecutor, made: Attempt, note: str
+) -> None:
+    """The note of a failed start names the command, the directory or the file at fault."""
+    local.start(made)
+    await told.end()
+    assert told.events[1] == [Failed(1, note)]
+
+
+@pytest.mark.parametrize(
+    ("text", "mode", "note"),
+    [
+        ("exit 0\n", 0o755, "not a program, nor a script with a #! line: ./job"),
+        ("#!/bin/sh\n", 0o644, "permission denied: ./job"),
+        ("#!/no/sh\n", 0o755, "interpreter not found: ./job names one in its first line"),
+    ],
+)
+def test_note_names_the_script(tmp_path: Path, text: str, mode: int, note: str) -> None:
+    """A script that the kernel refuses is named as the user wrote it."""
+    script = tmp_path / "job"
+    script.write_text(text)
+    script.chmod(mode)
+    with pytest.raises(StartError) as raised:
+        spawn(["./job"], cwd=str(tmp_path), environment={}, stdout=None, stderr=None)
+    assert str(raised.value) == note
+
+
+async def test_no_descriptors_left(told: Recorder, local: LocalExecutor) -> None:
+    """A daemon out of descriptors fails the attempt, and the next one runs again."""
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (len(descriptors()) + 1, limits[1]))
+    try:
+        local.start(attempt())
+        assert await told.end() == Failed(1, "cannot run true: Too many open files")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+
+async def test_tasks_of_a_failed_start_are_killed(
+    told: Recorder, local: LocalExecutor, tmp_path: Path
+) -> None:
+    """If one task cannot start the others are killed, and the attempt fails once."""
+    (tmp_path / "1.out").mkdir()
+    local.start(attempt("sh", "-c", "echo x; exec sleep 60", tasks=3, stderr="{{taskid}}.out"))
+    note = f"cannot open output file {tmp_path}/1.out: Is a directory"
+    assert await told.end() == Failed(1, note)
+    assert told.events[1] == [Failed(1, note)]
+    assert not has_children()
+
+
+async def test_fifo_without_a_reader_fails(
+    told: Recorder, local: LocalExecutor, tmp_path: Path
+) -> None:
+    """An output path that is a FIFO nobody reads fails at once instead of holding the daemon."""
+    os.mkfifo(tmp_path / "fifo")
+    local.start(attempt(stdout="fifo"))
+    note = f"cannot open output file {tmp_path}/fifo: No such device or address"
+    assert await told.end() == Failed(1, note)
