@@ -64,7 +64,7 @@ def decode(payload: bytes | None) -> dict[str, Any]:
     return value
 
 
-def convert(value: object, type: type[T]) -> T:  # noqa: A002 - msgspec's name for it
+def convert(value: object, type: type[T]) -> T:
     """Give a decoded value its type; an int is accepted where a float is asked.
 
     Raises:
@@ -76,14 +76,14 @@ def convert(value: object, type: type[T]) -> T:  # noqa: A002 - msgspec's name f
         raise PayloadError(_explain(str(error))) from None
 
 
-def decode_as(payload: bytes | None, type: type[T]) -> T:  # noqa: A002 - as in convert
+def decode_as(payload: bytes | None, type: type[T]) -> T:
     """Read a payload as one type: `decode`, then `convert`."""
     return convert(decode(payload), type)
 
 
 def encode(
     value: Struct | Mapping[str, Any],
-    format: Format = Format.MSGPACK,  # noqa: A002 - it is what it is
+    format: Format = Format.MSGPACK,
 ) -> bytes:
     """Write a struct or a map as a payload; JSON is compact and ends in NUL.
 
