@@ -9,10 +9,11 @@ import signal
 import socket
 import stat
 import time
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import structlog
 import zmq
@@ -41,13 +42,13 @@ from jobmgrd.services.raise_ import Raise
 from jobmgrd.services.stats import Stats
 from jobmgrd.services.urgency import Urgency
 from jobmgrd.store.lock import Lock
-from jobmgrd.store.port import PurgeRecord
+from jobmgrd.store.port import PurgeRecord, Recovered
 from jobmgrd.store.sqlite import SqliteStore
 from jobmgrd.systemd import Notifier
 from jobmgrd.transport.zmq_pub import ZmqPub
 from jobmgrd.transport.zmq_router import ZmqRouter
 from protocol import payload
-from protocol.events import JOB_STATE, PURGE, JobStateEvent, PurgeEvent
+from protocol.events import JOB_STATE, PURGE
 from protocol.message import ROLE_LOCAL, ROLE_OWNER, Cred
 
 log = structlog.get_logger()
@@ -69,6 +70,7 @@ class Daemon:
         self._config_path = config_path
         self._rundir = rundir
         self._statedir = statedir
+        self._cred = Cred(os.getuid(), ROLE_OWNER | ROLE_LOCAL)
         self._stop = asyncio.Event()
 
     async def run(self) -> None:
@@ -78,8 +80,7 @@ class Daemon:
             StartError, StoreError: it could not start.
         """
         async with AsyncExitStack() as stack:
-            tasks = await stack.enter_async_context(asyncio.TaskGroup())
-            await self._start(stack, tasks)
+            await self._start(stack)
             await self._stop.wait()
             log.info("daemon.stopping")
 
@@ -87,53 +88,99 @@ class Daemon:
         """Begin to stop."""
         self._stop.set()
 
-    async def _start(self, stack: AsyncExitStack, tasks: asyncio.TaskGroup) -> None:
-        config = self._loaded.config
+    async def _start(self, stack: AsyncExitStack) -> None:
+        tasks = asyncio.TaskGroup()
+        self._take_directories(stack)
+        recovered = await self._open_store(stack)
+        router = self._make_sockets(stack, tasks)
+        await stack.enter_async_context(tasks)  # sockets and store outlive the tasks
+        stack.callback(router.end_streams)
+        self._make_engine(stack, recovered)
+        heartbeat, config_service = self._make_services(router, tasks, recovered)
+        self._handle_signals(config_service)
+        self._open_sockets()
+        notifier = Notifier()
+        for work in (heartbeat.run(), notifier.watchdog()):
+            stack.callback(tasks.create_task(work).cancel)
+        stack.callback(notifier.send, "STOPPING=1")
+        notifier.send("READY=1")
+        log.info(
+            "daemon.ready",
+            version=VERSION,
+            pid=os.getpid(),
+            rundir=str(self._rundir),
+            statedir=str(self._statedir),
+            active_jobs=self._engine.active,
+            inactive_jobs=self._store.stats().inactive,
+            resources=str(self._engine.scheduler.totals),
+        )
+
+    def _take_directories(self, stack: AsyncExitStack) -> None:
         for directory in (self._rundir, self._statedir):
             make_private(directory)
         lock = Lock(self._rundir / "lock")
         lock.acquire()
         stack.callback(lock.release)
-        store = SqliteStore(self._path(config.store.path), durability=config.store.durability)
-        recovered = await store.open()
-        stack.push_async_callback(store.close)
 
-        def spawn(work: Coroutine[Any, Any, None]) -> object:
-            return tasks.create_task(work)
+    async def _open_store(self, stack: AsyncExitStack) -> Recovered:
+        config = self._loaded.config.store
+        self._store = SqliteStore(self._path(config.path), durability=config.durability)
+        recovered = await self._store.open()
+        stack.push_async_callback(self._store.close)
+        return recovered
 
-        cred = Cred(os.getuid(), ROLE_OWNER | ROLE_LOCAL)
+    def _make_sockets(self, stack: AsyncExitStack, tasks: asyncio.TaskGroup) -> Router:
+        config = self._loaded.config
         context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         stack.callback(context.term)
-        router = Router(spawn)
-        pub = ZmqPub(context, self._endpoints(config.events.bind), cred)
-        stack.callback(pub.close)
-        rpc = ZmqRouter(
+        router = Router(tasks.create_task)
+        self._pub = ZmqPub(context, self._endpoints(config.events.bind), self._cred)
+        stack.callback(self._pub.close)
+        self._rpc = ZmqRouter(
             context,
             self._endpoints(config.rpc.bind),
             router.dispatch,
-            cred=cred,
+            cred=self._cred,
             max_message_size=config.rpc.max_message_size,
         )
-        stack.callback(rpc.close)
-        stack.callback(router.end_streams)
+        stack.callback(self._rpc.close)
+        return router
 
-        engine = Engine(store, Scheduler(self._nodes(config)), self._make_executor, time.time)
-        engine.max_jobid = recovered.max_jobid
-        stack.push_async_callback(engine.stop, "jobmgrd was stopped")
+    def _open_sockets(self) -> None:
+        try:
+            self._pub.open()
+            self._rpc.open()
+        except zmq.ZMQError as error:
+            raise StartError(f"cannot bind in {self._rundir}: {error}") from error
 
-        def publish_purge(event: PurgeEvent) -> None:
-            pub.publish(PURGE, payload.encode(event))
+    def _make_engine(self, stack: AsyncExitStack, recovered: Recovered) -> None:
+        scheduler = Scheduler(self._nodes(self._loaded.config))
+        self._engine = Engine(self._store, scheduler, self._make_executor, time.time)
+        self._engine.recover(recovered)
+        stack.push_async_callback(self._engine.stop, "jobmgrd was stopped")
 
-        def publish_state(event: JobStateEvent) -> None:
-            pub.publish(JOB_STATE, payload.encode(event))
-
-        purge = Purge(engine, store, publish_purge, spawn, time.time, userid=cred.userid)
-        heartbeat = Heartbeat(
-            lambda topic: pub.publish(topic, payload.encode({})), config.heartbeat.period
+    def _make_services(
+        self, router: Router, tasks: asyncio.TaskGroup, recovered: Recovered
+    ) -> tuple[Heartbeat, ConfigService]:
+        engine, store = self._engine, self._store
+        config = self._loaded.config
+        publish = self._pub.publish
+        purge = Purge(
+            engine,
+            store,
+            lambda event: publish(PURGE, payload.encode(event)),
+            tasks.create_task,
+            time.time,
+            userid=self._cred.userid,
         )
+        heartbeat = Heartbeat(
+            lambda topic: publish(topic, payload.encode({})), config.heartbeat.period
+        )
+        heartbeat.listen(partial(_announce_again, purge, list(recovered.unpublished)))
         heartbeat.listen(purge.on_heartbeat)
-        job_state = JobState(publish_state)
+        job_state = JobState(lambda event: publish(JOB_STATE, payload.encode(event)))
         engine.listen(job_state)
+        journal = Journal(engine, store, router)
 
         def apply(new: Config) -> None:
             logs.configure(new.daemon.log_level, new.daemon.log_format)
@@ -141,7 +188,7 @@ class Daemon:
             purge.configure(new.job_manager.limits, new.purge_budget)
             job_state.configure(enabled=new.events.job_state)
 
-        journal = Journal(engine, store, router)
+        apply(config)
         config_service = ConfigService(self._config_path, self._loaded, apply)
         for service in (
             JobIngest(engine, time.monotonic),
@@ -155,50 +202,11 @@ class Daemon:
             Stats(engine, store, purge, journal),
             heartbeat,
             config_service,
-            EventService(pub.publish),
+            EventService(publish),
         ):
             router.add(service)
         router.add(Ping(sorted({topic.partition(".")[0] for topic in router.table})))
-
-        apply(config)
-        engine.recover(recovered.active)
-        self._announce_again(heartbeat, purge, recovered.unpublished)
-        self._handle_signals(config_service)
-        try:
-            pub.open()
-            rpc.open()
-        except zmq.ZMQError as error:
-            raise StartError(f"cannot bind in {self._rundir}: {error}") from error
-        beat = tasks.create_task(heartbeat.run())
-        stack.callback(beat.cancel)
-        notifier = Notifier()
-        watchdog = tasks.create_task(notifier.watchdog())
-        stack.callback(watchdog.cancel)
-        stack.callback(notifier.send, "STOPPING=1")
-        notifier.send("READY=1")
-        log.info(
-            "daemon.ready",
-            version=VERSION,
-            pid=os.getpid(),
-            rundir=str(self._rundir),
-            statedir=str(self._statedir),
-            active_jobs=engine.active,
-            inactive_jobs=store.stats().inactive,
-            resources=str(engine.scheduler.totals),
-        )
-
-    def _announce_again(
-        self, heartbeat: Heartbeat, purge: Purge, records: Sequence[PurgeRecord]
-    ) -> None:
-        """Publish batches that a dead daemon committed, once subscribers had time to come back."""
-        waiting = list(records)
-
-        def announce() -> None:
-            for record in waiting:
-                purge.announce(record)
-            waiting.clear()
-
-        heartbeat.listen(announce)
+        return heartbeat, config_service
 
     def _handle_signals(self, config_service: ConfigService) -> None:
         loop = asyncio.get_running_loop()
@@ -227,6 +235,13 @@ class Daemon:
 
     def _endpoints(self, templates: Sequence[str]) -> Sequence[str]:
         return [expand(t, rundir=self._rundir, statedir=self._statedir) for t in templates]
+
+
+def _announce_again(purge: Purge, records: list[PurgeRecord]) -> None:
+    """Publish batches that a dead daemon committed, once subscribers had time to come back."""
+    for record in records:
+        purge.announce(record)
+    records.clear()
 
 
 def make_private(directory: Path) -> None:

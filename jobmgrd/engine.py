@@ -35,7 +35,7 @@ from jobmgrd.jobs.queue import PendingQueue
 from jobmgrd.jobs.scheduler import Scheduler
 from jobmgrd.jobs.states import Action, next_action
 from jobmgrd.store import rows
-from jobmgrd.store.port import ActiveRow, Changes, OutputRow, Store
+from jobmgrd.store.port import Changes, OutputRow, Recovered, Store
 from protocol import job_output, resource_set
 from protocol.job import State
 from protocol.job_manager import SubmitReply
@@ -59,6 +59,7 @@ class Committed(Struct, frozen=True):
     entries: Sequence[bytes]  # eventlog lines (RFC 18)
     moves: Sequence[tuple[State, float]]  # states that the job came to, and when
     output: bytes  # RFC 24 lines
+    last: bool  # the job is inactive: nothing comes after this
 
 
 class Listener(Protocol):
@@ -147,13 +148,14 @@ class Engine:
         self.post(job, "submit", context)
         return future
 
-    def recover(self, active: Sequence[ActiveRow]) -> None:
+    def recover(self, recovered: Recovered) -> None:
         """Take back the jobs that were active when the last daemon ended.
 
         Queued jobs go on. A job that had resources lost its processes with that daemon: it ends
         with an exception that says so.
         """
-        for row in active:
+        self.max_jobid = recovered.max_jobid
+        for row in recovered.active:
             try:
                 job = rows.replay(row)
             except ValueError as error:
@@ -363,12 +365,13 @@ class Engine:
             job.committed = length
             output = write.output.get(job.id, b"")
             job.output_lines += output.count(b"\n")
-            batch.append(Committed(job, entries, moves, output))
+            last = job.state is State.INACTIVE and length == len(job.entries)
+            batch.append(Committed(job, entries, moves, output, last))
         for listener in self._listeners:
             listener.committed(batch)
-        for job, _length, _moves in write.dirty:
-            if job.state is State.INACTIVE and job.committed == len(job.entries):
-                self.jobs.pop(job.id, None)
+        for item in batch:
+            if item.last:
+                del self.jobs[item.job.id]
         for job, effect in write.effects:
             effect(job)
         if self._dirty:

@@ -4,7 +4,7 @@ import asyncio
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,6 +19,7 @@ JOBS: Final = 200
 KEPT: Final = 60
 KEPT_AFTER: Final = 20
 TIMEOUT: Final = 90.0
+SHOWN: Final = 6
 CONFIG: Final = f"""
 [heartbeat]
 period = "500ms"
@@ -32,7 +33,7 @@ log-level = "warning"
 BIN: Final = Path(sys.executable).parent
 
 
-class Failure(Exception):
+class BrokenPromiseError(Exception):
     """Something that the demonstration promises did not hold."""
 
 
@@ -53,7 +54,7 @@ class Daemon:
             "--statedir": self._directory / "state",
         }
         argv = [str(part) for option in options.items() for part in option]
-        self._process = subprocess.Popen([str(BIN / "jobmgrd"), *argv])
+        self._process = await asyncio.to_thread(subprocess.Popen, [str(BIN / "jobmgrd"), *argv])
         await self.ping()
         say(f"jobmgrd runs (pid {self._process.pid})")
 
@@ -62,7 +63,7 @@ class Daemon:
         async with asyncio.timeout(TIMEOUT):
             while True:
                 if self._process is not None and self._process.poll() is not None:
-                    raise Failure("the daemon did not start")
+                    raise BrokenPromiseError("the daemon did not start")
                 try:
                     async with Client(str(self.rundir)) as client:
                         await client.rpc("job-manager.ping")
@@ -103,12 +104,12 @@ class PurgeWatcher:
                 self.subscribed.clear()
                 await asyncio.sleep(0.02)
 
-    def _take(self, payload: Any) -> None:
+    def _take(self, payload: Mapping[str, Any]) -> None:
         jobs = payload["jobs"]
         self.announced.update(jobs)
         self.batches[payload["seq"]] = len(jobs)
         ids = [jobid.encode(id, "f58") for id in jobs]
-        shown = ids if len(ids) <= 6 else [*ids[:3], f"... {len(ids) - 4} more ...", ids[-1]]
+        shown = ids if len(ids) <= SHOWN else [*ids[:3], f"... {len(ids) - 4} more ...", ids[-1]]
         say(f"event: purge {payload['seq']} by {payload['reason']}: {' '.join(shown)}")
 
 
@@ -120,7 +121,7 @@ def say(text: str) -> None:
 def check(held: bool, text: str) -> None:
     """Print what held, or end the demonstration."""
     if not held:
-        raise Failure(text)
+        raise BrokenPromiseError(text)
     say(f"  ok: {text}")
 
 
@@ -147,10 +148,10 @@ async def submit(client: Client) -> dict[int, str]:
     return dict(zip(ids, kinds, strict=True))
 
 
-async def until(text: str, condition: Any) -> None:
+async def until(text: str, condition: Callable[[], Awaitable[bool]]) -> None:
     """Poll a condition of the daemon, as a script would, within a bound."""
     async with asyncio.timeout(TIMEOUT):
-        while not await condition():
+        while not await condition():  # noqa: ASYNC110 - it looks at another process
             await asyncio.sleep(0.05)
     say(f"  ok: {text}")
 
@@ -167,7 +168,7 @@ def jobmgr(daemon: Daemon, *argv: str) -> str:
     for line in (done.stdout + done.stderr).splitlines():
         say(f"  {line}")
     if done.returncode:
-        raise Failure(f"jobmgr {argv[0]} ended with {done.returncode}")
+        raise BrokenPromiseError(f"jobmgr {argv[0]} ended with {done.returncode}")
     return done.stdout
 
 
@@ -225,7 +226,9 @@ async def check_history(daemon: Daemon, watcher: PurgeWatcher, jobs: dict[int, s
         for id, job in history.items():
             expected = Result.CANCELED if jobs[id] == "cancelled" else None
             if expected is not None and job["result"] not in (expected, Result.FAILED):
-                raise Failure(f"job {id} was cancelled but its result is {job['result']}")
+                raise BrokenPromiseError(
+                    f"job {id} was cancelled but its result is {job['result']}"
+                )
 
 
 @asynccontextmanager
@@ -271,7 +274,7 @@ def main() -> int:
     try:
         with TemporaryDirectory(prefix="jobmgrd-demo-") as directory:
             asyncio.run(demonstrate(Path(directory)))
-    except (Failure, TimeoutError) as error:
+    except (BrokenPromiseError, TimeoutError) as error:
         say(f"FAILED: {error or 'something did not happen in time'}")
         return 1
     say("all of it held")

@@ -13,7 +13,6 @@ from jobmgrd.services.lookup import UNKNOWN_JOB, authorize, missing
 from jobmgrd.store.port import ActiveRow, InactiveRow, Store
 from jobmgrd.store.rows import active
 from protocol.errors import RpcError
-from protocol.job import State
 from protocol.job_info import LOOKUP_JSON_DECODE, LookupRequest, WatchReply, WatchRequest
 
 NOT_ALLOWED: Final = "guests can only access their own jobs"
@@ -114,7 +113,7 @@ class JobInfo:
                     watch.send(item.entries)
                 elif item.output:
                     watch.send(item.output.splitlines(keepends=True))
-                if item.job.state is State.INACTIVE:
+                if item.last:
                     watch.end()
 
 

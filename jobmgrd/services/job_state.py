@@ -9,7 +9,7 @@ from protocol.events import JobStateEvent
 class JobState:
     """Publishes when it is enabled: `[events] job-state = true`."""
 
-    def __init__(self, publish: Callable[[JobStateEvent], None]) -> None:
+    def __init__(self, publish: Callable[[JobStateEvent], object]) -> None:
         self._publish = publish
         self._enabled = False
 

@@ -44,7 +44,7 @@ class Purge:
         self,
         engine: Engine,
         store: Store,
-        publish: Callable[[PurgeEvent], None],
+        publish: Callable[[PurgeEvent], object],
         spawn: Callable[[Coroutine[Any, Any, None]], object],
         clock: Callable[[], float],
         *,
