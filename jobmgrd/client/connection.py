@@ -79,12 +79,12 @@ class Client:
         """
         pump = self._connected()
         loop = asyncio.get_running_loop()
-        future: asyncio.Future[Outcome | RpcTimeoutError] = loop.create_future()
+        future: asyncio.Future[Outcome] = loop.create_future()
         matchtag, frames = self._calls.open(topic, payload, partial(_settle, future))
         seconds = self.timeout if timeout is None else timeout
         timer = None
         if seconds != math.inf:
-            timer = loop.call_later(seconds, _settle, future, RpcTimeoutError(topic, seconds))
+            timer = loop.call_later(seconds, _expire, future, topic, seconds)
         try:
             pump.send(frames)
             outcome = await future
@@ -92,8 +92,6 @@ class Client:
             self._calls.close(matchtag)
             if timer is not None:
                 timer.cancel()
-        if isinstance(outcome, RpcTimeoutError):
-            raise outcome
         return value(checked(outcome), reply)
 
     async def stream(
@@ -146,8 +144,11 @@ class Client:
         self._calls.fail(reason)
 
 
-def _settle(
-    future: "asyncio.Future[Outcome | RpcTimeoutError]", outcome: Outcome | RpcTimeoutError
-) -> None:
+def _settle(future: "asyncio.Future[Outcome]", outcome: Outcome) -> None:
     if not future.done():
         future.set_result(outcome)
+
+
+def _expire(future: "asyncio.Future[Outcome]", topic: str, seconds: float) -> None:
+    if not future.done():
+        future.set_exception(RpcTimeoutError(topic, seconds))

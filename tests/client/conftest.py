@@ -36,6 +36,7 @@ class FakeDaemon:
         self.handlers: dict[str, Handler] = {"echo": lambda r: [decode_payload(r.payload)]}
         self.requests: queue.Queue[Request] = queue.Queue()
         self.confirms = True
+        self.subscribed = threading.Event()
         self.sequence = 0
         self._todo: queue.Queue[Callable[[], None]] = queue.Queue()
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
@@ -81,9 +82,12 @@ class FakeDaemon:
         self._router.send_multipart(response.frames())
 
     def do(self, action: Callable[[], None]) -> None:
-        """Have something done in the daemon's thread."""
+        """Have something done in the daemon's thread, and wait until it is."""
+        done = threading.Event()
         self._todo.put(action)
+        self._todo.put(done.set)
         self._wake.send(b"")
+        done.wait()
 
     def leave(self) -> None:
         """End after what is being done; from the daemon's thread only."""
@@ -136,6 +140,7 @@ class FakeDaemon:
 
     def _confirm(self, frame: bytes) -> None:
         """What the real daemon's XPUB does (jobmgrd.client.events)."""
+        self.subscribed.set()
         if self.confirms and frame.startswith(b"\x01" + READY.encode()):
             event = Event(frame[1:].decode(), sequence=self.sequence)
             self._xpub.send_multipart(event.frames())

@@ -74,7 +74,7 @@ async def test_a_daemon_that_goes_before_confirming_is_lost(daemon: "FakeDaemon"
     entering = asyncio.ensure_future(
         Client(daemon.uri, timeout=math.inf).subscribe("a").__aenter__()
     )
-    await asyncio.sleep(0)
+    assert await asyncio.to_thread(daemon.subscribed.wait, 5)
     daemon.stop()
     with pytest.raises(ConnectionLostError):
         await entering
