@@ -29,7 +29,7 @@ class Attempt(Struct, frozen=True):
     label_io: bool
     cores: tuple[int, ...]  # local core numbers allocated on this host
     gpus: tuple[int, ...]
-    run_duration: float | None = None  # simulate this many seconds instead of running
+    run_duration: float | None = None  # simulate this many seconds (0.0: until ended), not run
     simulate_status: int = 0  # wait status that a simulated attempt ends with
     simulate_exception: str | None = None  # raise an exec exception with this note at start
 

@@ -36,11 +36,11 @@ class SimulatedExecutor:
     def __init__(self, notify: Notify) -> None:
         self._notify = notify
         self._beginning: list[Attempt] = []
-        self._timers: dict[int, asyncio.TimerHandle | None] = {}  # None: yet to begin
+        self._timers: dict[int, asyncio.TimerHandle | None] = {}  # None: no end is set
         self._closed = False
 
     def start(self, attempt: Attempt) -> None:
-        """Begin an attempt in the next turn of the loop; a `run_duration` of None is 0."""
+        """Begin an attempt in the next turn of the loop; without a `run_duration` it lasts until it is ended."""
         if not self._beginning:
             asyncio.get_running_loop().call_soon(self._begin)
         self._beginning.append(attempt)
@@ -73,12 +73,10 @@ class SimulatedExecutor:
                 del self._timers[attempt.id]
                 self._notify(Failed(attempt.id, note))
                 continue
-            self._timers[attempt.id] = loop.call_at(
-                now + (attempt.run_duration or 0.0),
-                self._end,
-                attempt.id,
-                attempt.simulate_status,
-            )
+            if attempt.run_duration:
+                end = now + attempt.run_duration
+                timer = loop.call_at(end, self._end, attempt.id, attempt.simulate_status)
+                self._timers[attempt.id] = timer
             self._notify(Started(attempt.id))
 
     def _end_soon(self, id_: int, status: int) -> None:

@@ -101,9 +101,7 @@ def test_purge_id_of_an_active_or_unknown_job_is_refused(daemon: DaemonProcess) 
     assert caught.value.errnum == errno.ENOENT
 
 
-def test_several_ids_go_together_or_not_at_all(
-    daemon: DaemonProcess, history: list[int]
-) -> None:
+def test_several_ids_go_together_or_not_at_all(daemon: DaemonProcess, history: list[int]) -> None:
     """One wrong id, and nothing is purged."""
     with pytest.raises(RpcError, match="id not found"):
         daemon.rpc("job-manager.purge-id", {"ids": [*history, 99], "force": True})
@@ -117,9 +115,7 @@ def test_the_heartbeat_purges_to_the_limit(stopped_daemon: DaemonProcess) -> Non
     daemon.start()
     history = run_jobs(daemon, 250)
     with daemon.client() as client, client.subscribe("") as events:
-        daemon.configure(
-            '[heartbeat]\nperiod = "50ms"\n[job-manager]\ninactive-num-limit = 30\n'
-        )
+        daemon.configure('[heartbeat]\nperiod = "50ms"\n[job-manager]\ninactive-num-limit = 30\n')
         client.rpc("config.reload")
         gone: list[int] = []
         for event in events:
@@ -143,9 +139,7 @@ def test_pulses_are_published(stopped_daemon: DaemonProcess) -> None:
     assert first.payload == {}
 
 
-def test_removing_the_newest_id_keeps_max_jobid(
-    daemon: DaemonProcess, history: list[int]
-) -> None:
+def test_removing_the_newest_id_keeps_max_jobid(daemon: DaemonProcess, history: list[int]) -> None:
     """Design 6.6: ids stay unique over a crash."""
     newest = max(history)
     daemon.rpc("job-manager.purge", {"num_limit": 0, "force": True})
