@@ -150,8 +150,7 @@ class Response(Struct, frozen=True):
     def __str__(self) -> str:
         error = f" errnum={self.errnum} {self.error_text!r}" if self.errnum else ""
         return (
-            f"< {self.topic}{_shape(self.payload)} #{self.matchtag}"
-            f"{error}{_flag_names(self.flags)}"
+            f"< {self.topic}{_shape(self.payload)} #{self.matchtag}{error}{_flag_names(self.flags)}"
         )
 
 
@@ -168,9 +167,7 @@ class Event(Struct, frozen=True):
         """The event as frames: topic first, for the SUB socket's filter, header last."""
         return [
             *_body(self.topic, self.payload),
-            _header(
-                TYPE_EVENT, self.flags, self.topic, self.payload, self.cred, self.sequence, 0
-            ),
+            _header(TYPE_EVENT, self.flags, self.topic, self.payload, self.cred, self.sequence, 0),
         ]
 
     def __str__(self) -> str:

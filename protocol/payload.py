@@ -112,7 +112,7 @@ def _decode_msgpack(payload: bytes) -> dict[str, Any]:
     except (RecursionError, msgpack.StackError):
         raise PayloadError(_TOO_DEEP) from None
     except (ValueError, TypeError) as error:
-        raise PayloadError(f"payload is not MessagePack: {error}") from error
+        raise PayloadError(f"payload does not decode as MessagePack: {error}") from error
     return value
 
 
@@ -127,7 +127,7 @@ def _decode_json(payload: bytes) -> dict[str, Any]:
     except RecursionError:
         raise PayloadError(_TOO_DEEP) from None
     except ValueError as error:
-        raise PayloadError(f"payload is not JSON: {error}") from error
+        raise PayloadError(f"payload does not decode as JSON: {error}") from error
     return value
 
 
