@@ -203,16 +203,7 @@ def decode(frames: Sequence[bytes], cred: Cred | None = None) -> Message:
     Raises:
         MessageError: no header, a wrong magic, version or type, or frames that the flags deny.
     """
-    if not frames:
-        raise MessageError("message has no frames")
-    header = frames[-1]
-    if len(header) != HEADER_SIZE:
-        raise MessageError(f"header has {len(header)} bytes, expected {HEADER_SIZE}")
-    magic, version, type_, flags, userid, rolemask, a, b = _HEADER.unpack(header)
-    if magic != MAGIC:
-        raise MessageError(f"header magic is 0x{magic:02x}, expected 0x{MAGIC:02x}")
-    if version != VERSION:
-        raise MessageError(f"header version is {version}, expected {VERSION}")
+    type_, flags, userid, rolemask, a, b = _read_header(frames)
     if cred is None:
         cred = Cred(userid, rolemask)
     routes, topic, payload = _split(frames, flags)
@@ -234,6 +225,21 @@ def decode(frames: Sequence[bytes], cred: Cred | None = None) -> Message:
             raise MessageError("control message has more than a header")
         return Control(a, b, cred, keep)
     raise MessageError(f"message type is 0x{type_:02x}, expected one of 0x01 0x02 0x04 0x08")
+
+
+def _read_header(frames: Sequence[bytes]) -> tuple[int, int, int, int, int, int]:
+    """Type, flags, userid, rolemask and the two words A and B of the last frame."""
+    if not frames:
+        raise MessageError("message has no frames")
+    header = frames[-1]
+    if len(header) != HEADER_SIZE:
+        raise MessageError(f"header has {len(header)} bytes, expected {HEADER_SIZE}")
+    magic, version, type_, flags, userid, rolemask, a, b = _HEADER.unpack(header)
+    if magic != MAGIC:
+        raise MessageError(f"header magic is 0x{magic:02x}, expected 0x{MAGIC:02x}")
+    if version != VERSION:
+        raise MessageError(f"header version is {version}, expected {VERSION}")
+    return type_, flags, userid, rolemask, a, b
 
 
 def _split(frames: Sequence[bytes], flags: int) -> tuple[tuple[bytes, ...], str, bytes | None]:

@@ -68,7 +68,7 @@ class TestSpellings:
             ("0x4d2", 1234),
             ("0xFFFF", 65535),
             ("0xffffffffffffffff", jobid.MAX),
-            ("0.0.0.0", 0),
+            ("0.0.0.0", 0),  # noqa: S104 - an id, no address
             ("0.0.0.0039", 57),
             ("a.b.c.d", 2814797012533261),
             ("1.2.3.4", 281483566841860),
