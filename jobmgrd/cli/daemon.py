@@ -14,7 +14,9 @@ from jobmgrd.store.port import StoreError
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--config", type=click.Path(path_type=Path), help="TOML file, or directory of *.toml.")
+@click.option(
+    "--config", type=click.Path(path_type=Path), help="TOML file, or directory of *.toml."
+)
 @click.option(
     "--rundir",
     type=click.Path(path_type=Path),

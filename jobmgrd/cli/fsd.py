@@ -1,0 +1,35 @@
+"""Durations on the command line: Flux Standard Duration (RFC 23)."""
+
+import math
+from typing import Final
+
+import click
+
+
+class DurationType(click.ParamType[float]):
+    """A finite duration such as 500ms, 30s, 2.5m, 1h or 7d; a bare number is seconds."""
+
+    name = "FSD"
+
+    def convert(
+        self,
+        value: float | str,
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> float:
+        """The duration in seconds."""
+        from protocol import duration  # noqa: PLC0415 - --help needs no durations
+        from protocol.errors import FormatError  # noqa: PLC0415
+
+        if not isinstance(value, str):
+            return value
+        try:
+            seconds = duration.parse(value)
+        except FormatError as error:
+            self.fail(str(error), param, ctx)
+        if not math.isfinite(seconds):
+            self.fail(f"{value} is not finite", param, ctx)
+        return seconds
+
+
+FSD: Final = DurationType()

@@ -1,0 +1,24 @@
+"""jobmgr job: commands about single jobs, and purge."""
+
+from typing import Final
+
+import click
+
+from jobmgrd.cli.lazy import Entry, LazyGroup
+
+COMMANDS: Final = {
+    "purge": Entry("job_purge.purge", "Remove old inactive jobs for good."),
+    "info": Entry("job_info.info", "Print what is kept of a job: jobspec, R, eventlog, output."),
+    "eventlog": Entry("job_eventlog.eventlog", "Print what happened to a job, and when."),
+    "wait": Entry("job_wait.wait", "Wait until jobs have ended, exit as they did."),
+    "kill": Entry("job_change.kill", "Send a signal to running jobs."),
+    "raise": Entry("job_change.raise_", "Raise an exception on jobs."),
+    "urgency": Entry("job_change.urgency", "Move a pending job up or down, hold or expedite it."),
+    "memo": Entry("job_change.memo", "Attach notes to a job."),
+    "id": Entry("job_id.id_", "Spell job ids in another way."),
+}
+
+
+@click.group(cls=LazyGroup, table=COMMANDS)
+def job() -> None:
+    """Look into one job, change it, purge old ones."""

@@ -1,0 +1,93 @@
+"""jobmgr job eventlog: the events of a job, or of its output, as text or as they are kept."""
+
+import json
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from jobmgrd.cli.connection import connect
+from jobmgrd.cli.failure import about
+from jobmgrd.cli.ids import JOBID, spelled
+from jobmgrd.cli.lazy import examples
+from jobmgrd.cli.outcome import WATCH
+
+if TYPE_CHECKING:
+    from protocol.eventlog import Entry
+
+_PATHS: Final = {"eventlog": "eventlog", "output": "guest.output", "guest.output": "guest.output"}
+
+
+@click.command(
+    epilog=examples(
+        "jobmgr job eventlog ƒ5zHnEx",
+        "jobmgr job eventlog -F ƒ5zHnEx                    until the job has ended",
+        "jobmgr job eventlog -f json ƒ5zHnEx | jq .name",
+    )
+)
+@click.option(
+    "-f",
+    "--format",
+    "form",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    help="text, or JSON lines as they are kept  [default: text]",
+)
+@click.option(
+    "-T",
+    "--time-format",
+    type=click.Choice(["offset", "raw", "iso"]),
+    default="offset",
+    help="Seconds since the first event, UNIX time, or local time  [default: offset]",
+)
+@click.option("-F", "--follow", is_flag=True, help="Print events as they come, to the last.")
+@click.option(
+    "-p",
+    "--path",
+    type=click.Choice(list(_PATHS)),
+    default="eventlog",
+    help="Which eventlog  [default: eventlog]",
+)
+@click.argument("id_", type=JOBID, metavar="JOBID")
+def eventlog(id_: int, form: str, time_format: str, path: str, *, follow: bool) -> None:
+    """Print what happened to a job: a line an event, with its time, name and context."""
+    from protocol.eventlog import decode  # noqa: PLC0415 - --help needs no eventlogs
+
+    with about(f"job {spelled(id_)}"):
+        if form == "json":
+            for text in _texts(id_, _PATHS[path], follow=follow):
+                click.echo(text, nl=False)
+            return
+        stamp: Callable[[float], str] | None = None
+        for text in _texts(id_, _PATHS[path], follow=follow):
+            for entry in decode(text.encode()):
+                stamp = stamp or _stamps(time_format, entry.timestamp)
+                click.echo(_line(entry, stamp))
+
+
+def _texts(id_: int, path: str, *, follow: bool) -> Iterator[str]:
+    """The eventlog, in one piece or as it grows."""
+    with connect() as client:
+        if follow:
+            for reply in client.stream(WATCH, {"id": id_, "path": path}):
+                yield reply["event"]
+        else:
+            yield client.rpc("job-info.lookup", {"id": id_, "keys": [path]})[path]
+
+
+def _line(entry: "Entry", stamp: Callable[[float], str]) -> str:
+    context = (
+        f"{key}={json.dumps(value, ensure_ascii=False, separators=(',', ':'))}"
+        for key, value in (entry.context or {}).items()
+    )
+    return " ".join((stamp(entry.timestamp), entry.name, *context))
+
+
+def _stamps(form: str, first: float) -> Callable[[float], str]:
+    """How to write a time; `first` is that of the first event."""
+    if form == "raw":
+        return lambda t: f"{t:.6f}"
+    if form == "iso":
+        return lambda t: datetime.fromtimestamp(t).astimezone().isoformat(timespec="microseconds")
+    return lambda t: f"{t - first:.6f}"

@@ -1,0 +1,32 @@
+"""jobmgr job info: one key of what is kept of a job, as it is kept."""
+
+import click
+
+from jobmgrd.cli.connection import connect
+from jobmgrd.cli.failure import CommandError, about
+from jobmgrd.cli.ids import JOBID, spelled
+from jobmgrd.cli.lazy import examples
+
+
+@click.command(
+    epilog=examples(
+        "jobmgr job info ƒ5zHnEx jobspec | jq .tasks",
+        "jobmgr job info ƒ5zHnEx R",
+        "jobmgr job info ƒ5zHnEx guest.output",
+    )
+)
+@click.argument("id_", type=JOBID, metavar="JOBID")
+@click.argument("key")
+def info(id_: int, key: str) -> None:
+    """Print what is kept of a job under KEY.
+
+    KEY is jobspec, what was submitted (JSON, RFC 25); R, the resources it was given (JSON,
+    RFC 20); eventlog, what happened to it (JSON lines, RFC 18); or guest.output, what it wrote
+    (JSON lines, RFC 24).
+    """
+    what = f"job {spelled(id_)}"
+    with connect() as client, about(what):
+        text = client.rpc("job-info.lookup", {"id": id_, "keys": [key]}).get(key)
+    if not isinstance(text, str):
+        raise CommandError(f"{what}: has no {key}")
+    click.echo(text, nl=not text.endswith("\n"))

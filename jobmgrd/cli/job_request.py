@@ -1,0 +1,189 @@
+"""The options that describe a job, shared by submit and run, and the request they make."""
+
+import os
+import re
+from collections.abc import Callable, Sequence
+from functools import reduce
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
+
+import click
+
+from jobmgrd.cli.environment import environment
+from jobmgrd.cli.fsd import FSD
+from jobmgrd.cli.json_value import AssignmentType
+
+if TYPE_CHECKING:
+    from protocol.job_manager import SubmitRequest
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_CC: Final = re.compile(r"(?<!\{)\{cc\}(?!\})")
+"""{cc}, but not the {{..}} that the daemon replaces."""
+
+_COUNT: Final = click.IntRange(min=1)
+_URGENCY_MAX: Final = 31
+_URGENCIES: Final = {"hold": 0, "default": 16, "expedite": 31}
+
+
+class UrgencyType(click.ParamType[int]):
+    """An urgency, or a name for one."""
+
+    name = "N|hold|expedite|default"
+
+    def convert(
+        self,
+        value: int | str,
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> int:
+        """The urgency, 0 to 31."""
+        if value in _URGENCIES:
+            return _URGENCIES[str(value)]
+        if not (str(value).isascii() and str(value).isdigit() and int(value) <= _URGENCY_MAX):
+            self.fail(f"{value!r} is not 0 to 31, hold, expedite or default", param, ctx)
+        return int(value)
+
+
+URGENCY: Final = UrgencyType()
+
+_OPTIONS: Final = (
+    click.option(
+        "-n", "--ntasks", type=_COUNT, metavar="N", help="Tasks to run  [default: 1, or one a node]"
+    ),
+    click.option(
+        "-c", "--cores-per-task", type=_COUNT, metavar="N", default=1, help="[default: 1]"
+    ),
+    click.option(
+        "-g",
+        "--gpus-per-task",
+        type=click.IntRange(min=0),
+        metavar="N",
+        default=0,
+        help="[default: 0]",
+    ),
+    click.option(
+        "-N",
+        "--nodes",
+        type=_COUNT,
+        metavar="N",
+        default=None,
+        help="Spread the tasks over N nodes; without --ntasks, allocate N whole nodes.",
+    ),
+    click.option("-x", "--exclusive", is_flag=True, help="Allocate whole nodes; needs --nodes."),
+    click.option(
+        "-t",
+        "--time-limit",
+        type=FSD,
+        default=0.0,
+        help="End the job after this time: 30s, 5m, 2h; a bare number is seconds.",
+    ),
+    click.option("--urgency", type=URGENCY, default=16, help="0 to 31  [default: 16]"),
+    click.option("--job-name", metavar="NAME", help="[default: the program's name]"),
+    click.option("-q", "--queue", metavar="NAME", help="[default: the default queue]"),
+    click.option("--cwd", metavar="DIR", help="Where to run  [default: here]"),
+    click.option(
+        "--env",
+        multiple=True,
+        metavar="RULE",
+        help="VAR=VAL sets, -GLOB removes, VAR copies after a removal. All of your environment "
+        "is copied first. Repeatable.",
+    ),
+    click.option("--output", metavar="FILE", help="Write stdout, and stderr, to this file."),
+    click.option("--error", metavar="FILE", help="Write stderr to this file."),
+    click.option(
+        "-l", "--label-io", is_flag=True, help="Prefix lines in these files with the task."
+    ),
+    click.option(
+        "--setattr",
+        "attributes",
+        type=AssignmentType(key_alone=True),
+        multiple=True,
+        help="Set a jobspec attribute: system.KEY, or user.KEY; VAL may be JSON. Repeatable.",
+    ),
+    click.option(
+        "--flags", multiple=True, metavar="FLAG[,FLAG]", help="waitable, debug. Repeatable."
+    ),
+)
+
+
+class JobOptions(NamedTuple):
+    """What the options say."""
+
+    ntasks: int | None
+    cores_per_task: int
+    gpus_per_task: int
+    nodes: int | None
+    exclusive: bool
+    time_limit: float
+    urgency: int
+    job_name: str | None
+    queue: str | None
+    cwd: str | None
+    env: Sequence[str]
+    output: str | None
+    error: str | None
+    label_io: bool
+    attributes: Sequence[tuple[str, Any]]
+    flags: Sequence[str]
+
+
+def job_options(function: F) -> F:
+    """Give a command these options; it gets them as keywords, for JobOptions."""
+    return reduce(lambda decorated, option: option(decorated), reversed(_OPTIONS), function)
+
+
+def requester(
+    options: JobOptions, command: Sequence[str]
+) -> Callable[[int | None], "SubmitRequest"]:
+    """A function from an id of --cc (None: there is no --cc) to the request for its job.
+
+    Raises:
+        CommandError, UsageError: the options make no job.
+    """
+    from protocol.job_manager import SubmitRequest  # noqa: PLC0415 - --help needs no messages
+    from protocol.jobspec import from_command  # noqa: PLC0415
+
+    variables = environment(options.env, os.environ)
+    flags = _flags(options.flags)
+    cwd = str(Path(options.cwd or ".").absolute())
+    attributes = dict(options.attributes)
+    exclusive = options.exclusive or (options.nodes is not None and options.ntasks is None)
+
+    def request(cc: int | None) -> SubmitRequest:
+        own = variables if cc is None else {**variables, "FLUX_JOB_CC": str(cc)}
+        jobspec = from_command(
+            [_fill(word, cc) for word in command],
+            num_tasks=options.ntasks or options.nodes or 1,
+            cores_per_task=options.cores_per_task,
+            gpus_per_task=options.gpus_per_task,
+            num_nodes=options.nodes or 0,
+            exclusive=exclusive,
+            duration=options.time_limit,
+            cwd=cwd,
+            environment=own,
+            name=options.job_name and _fill(options.job_name, cc),
+            queue=options.queue,
+            output=options.output and _fill(options.output, cc),
+            error=options.error and _fill(options.error, cc),
+            label_io=options.label_io,
+            attributes=attributes,
+        )
+        return SubmitRequest(jobspec=jobspec, urgency=options.urgency, flags=flags)
+
+    return request
+
+
+def _fill(text: str, cc: int | None) -> str:
+    return text if cc is None else _CC.sub(str(cc), text)
+
+
+def _flags(names: Sequence[str]) -> int:
+    from protocol.job import Flag  # noqa: PLC0415 - --help needs no messages
+
+    flags = 0
+    for name in ",".join(names).split(",") if names else ():
+        if name.upper() not in Flag.__members__:
+            raise click.BadParameter(f"{name!r} is not a flag", param_hint="'--flags'")
+        flags |= Flag[name.upper()]
+    return flags
