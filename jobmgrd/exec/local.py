@@ -60,12 +60,12 @@ class LocalExecutor:
         if len(self._spawning) == 1:
             loop.call_soon(self._spawn)
 
-    def signal(self, id: int, signum: int) -> None:  # noqa: A002 - the port's name
+    def signal(self, id: int, signum: int) -> None:
         """Send a signal to the process group of each task; nothing if none is started yet."""
         if running := self._attempts.get(id):
             running.signal(signum)
 
-    def cancel(self, id: int) -> None:  # noqa: A002 - the port's name
+    def cancel(self, id: int) -> None:
         """End a job: SIGTERM to its process groups, SIGKILL after the kill timeout.
 
         An attempt whose tasks are not all started yet starts no more, is never told as Started,

@@ -40,18 +40,18 @@ class SimulatedExecutor:
         self._closed = False
 
     def start(self, attempt: Attempt) -> None:
-        """Begin an attempt in the next turn of the loop; without a `run_duration` it lasts until it is ended."""
+        """Begin an attempt in the next turn of the loop; with no `run_duration` it must be ended."""
         if not self._beginning:
             asyncio.get_running_loop().call_soon(self._begin)
         self._beginning.append(attempt)
         self._timers[attempt.id] = None
 
-    def signal(self, id: int, signum: int) -> None:  # noqa: A002 - the port's name
+    def signal(self, id: int, signum: int) -> None:
         """End an attempt with this signal's wait status, if it is one that ends processes."""
         if signum in signal.valid_signals() and signum not in HARMLESS:
             self._end_soon(id, signum)
 
-    def cancel(self, id: int) -> None:  # noqa: A002 - the port's name
+    def cancel(self, id: int) -> None:
         """End an attempt with SIGTERM's wait status."""
         self._end_soon(id, signal.SIGTERM)
 

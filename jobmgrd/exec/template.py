@@ -5,20 +5,20 @@ is not known stays as it is.
 """
 
 import re
-from typing import Final
+from typing import Final, get_args
 
-from protocol.jobid import encode
+from protocol.jobid import Spelling, encode
 
 _TAG: Final = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
 _RANK: Final = ("taskid", "task.id", "task.rank", "task.index", "task.localid")
-_ENCODINGS: Final = ("dec", "dothex", "f58", "hex")
+_SPELLINGS: Final[dict[str, Spelling]] = {name: name for name in get_args(Spelling)}
 
 
 def render(template: str, *, id_: int, rank: int, size: int) -> str:
     """Replace the tags of a template.
 
     {{id}} and {{jobid}} are the job's id in F58, {{id.dec}} and so on in another of RFC 19's
-    encodings; {{taskid}} is the task's `rank`, {{size}} and {{ntasks}} the number of tasks,
+    spellings; {{taskid}} is the task's `rank`, {{size}} and {{ntasks}} the number of tasks,
     {{nnodes}} is 1.
     """
     if "{{" not in template:
@@ -32,10 +32,9 @@ def render(template: str, *, id_: int, rank: int, size: int) -> str:
             return str(size)
         if name == "nnodes":
             return "1"
-        stem, _, encoding = name.partition(".")
-        encoding = encoding or "f58"
-        if stem in ("id", "jobid") and encoding in _ENCODINGS:
-            return encode(id_, encoding)
+        stem, _, spelling = name.partition(".")
+        if stem in ("id", "jobid") and (spelling := spelling or "f58") in _SPELLINGS:
+            return encode(id_, _SPELLINGS[spelling])
         return tag[0]
 
     return _TAG.sub(replace, template)

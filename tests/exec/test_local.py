@@ -137,6 +137,22 @@ async def test_many_attempts_at_once(told: Recorder, local: LocalExecutor) -> No
     assert [told.output(id_=id_) for id_ in range(200)] == [b"%d\n" % n for n in range(200)]
 
 
+async def test_spawning_lets_others_in(
+    told: Recorder, local: LocalExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A long queue of processes is spawned in slices, with turns of the event loop in between."""
+    monkeypatch.setattr("jobmgrd.exec.local.SPAWN_SLICE", 0.0)
+    for id_ in range(5):
+        local.start(attempt(id=id_, tasks=2))
+    seen = []
+    while len(told.events) < 5:
+        seen.append(len(told.events))
+        await asyncio.sleep(0)
+    assert set(seen) == {0, 1, 2, 3, 4}
+    for _ in range(5):
+        await told.end()
+
+
 async def test_signal_reaches_every_process(told: Recorder, local: LocalExecutor) -> None:
     """A signal goes to all tasks and to what they have started."""
     local.start(python(USR1_AWAITED, tasks=2))
@@ -245,6 +261,19 @@ async def test_cancel_waits_for_what_tasks_left_behind(
     await told.written(b"ready")
     local.cancel(1)
     assert await told.end() == Finished(1, signal.SIGTERM)
+
+
+async def test_what_a_cancelled_task_left_behind_may_clean_up(
+    told: Recorder, local: LocalExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process of a cancelled job that outlives its task still gets its last words told."""
+    monkeypatch.setattr("jobmgrd.exec.running.PIPE_GRACE", 0.01)
+    last_words = "trap 'sleep 0.1; echo bye; exit' TERM; echo ready; while :; do sleep 0.02; done"
+    local.start(attempt("sh", "-c", f"({last_words}) & wait"))
+    await told.written(b"ready")
+    local.cancel(1)
+    assert await told.end() == Finished(1, signal.SIGTERM)
+    assert told.output() == b"ready\nbye\n"
 
 
 async def test_cancel_kills_what_tasks_left_behind(

@@ -32,6 +32,17 @@ async def test_attempts_end_in_the_order_of_their_durations(
     assert [(await told.end()).id, (await told.end()).id] == [2, 1]
 
 
+async def test_attempt_without_a_duration_lasts(
+    told: Recorder, simulated: SimulatedExecutor
+) -> None:
+    """An attempt of 0 seconds runs until it is ended (job-exec/testexec.c)."""
+    simulated.start(attempt(id=1, run_duration=0.0))
+    simulated.start(attempt(id=2, run_duration=0.001))
+    assert await told.end() == Finished(2, 0)
+    simulated.cancel(1)
+    assert await told.end() == Finished(1, 15)
+
+
 async def test_exception_fails_the_start(told: Recorder, simulated: SimulatedExecutor) -> None:
     """A simulated exception fails the attempt with its note, and it never starts."""
     simulated.start(attempt(run_duration=1.0, simulate_exception="no such luck"))
@@ -83,6 +94,19 @@ async def test_end_is_told_once(told: Recorder, simulated: SimulatedExecutor) ->
     await told.end()
     await simulated.close()
     assert told.events == {1: [Started(1), Finished(1, 15)], 2: [Started(2), Finished(2, 15)]}
+
+
+async def test_old_timer_does_not_end_a_new_attempt(
+    told: Recorder, simulated: SimulatedExecutor
+) -> None:
+    """A job that was cancelled and started again lasts as long as its new attempt says."""
+    simulated.start(attempt(id=1, run_duration=0.01))
+    simulated.cancel(1)
+    await told.end()
+    simulated.start(attempt(id=1, run_duration=inf))
+    simulated.start(attempt(id=2, run_duration=0.02))
+    assert await told.end() == Finished(2, 0)
+    assert told.events[1][2:] == [Started(1)]
 
 
 async def test_close_ends_all(told: Recorder, simulated: SimulatedExecutor) -> None:

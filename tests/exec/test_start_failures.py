@@ -75,7 +75,8 @@ async def test_tasks_of_a_failed_start_are_killed(
 ) -> None:
     """If one task cannot start the others are killed, and the attempt fails once."""
     (tmp_path / "1.out").mkdir()
-    local.start(attempt("sh", "-c", "echo x; exec sleep 60", tasks=3, stderr="{{taskid}}.out"))
+    script = "trap '' PIPE; echo x; exec sleep 60"
+    local.start(attempt("sh", "-c", script, tasks=3, stderr="{{taskid}}.out"))
     note = f"cannot open output file {tmp_path}/1.out: Is a directory"
     assert await told.end() == Failed(1, note)
     assert told.events[1] == [Failed(1, note)]
