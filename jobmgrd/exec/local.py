@@ -7,8 +7,8 @@ from typing import Final
 from jobmgrd.exec.port import Attempt, Failed, Notify
 from jobmgrd.exec.running import Running
 
-SPAWN_SLICE: Final = 0.002
-"""Seconds to go on spawning for before the event loop serves others: about three processes."""
+SPAWN_SLICE: Final = 0.001
+"""Seconds to go on spawning for before the event loop serves others: two or three processes."""
 
 
 class LocalExecutor:

@@ -40,7 +40,7 @@ class SimulatedExecutor:
         self._closed = False
 
     def start(self, attempt: Attempt) -> None:
-        """Begin an attempt in the next turn of the loop; with no `run_duration` it must be ended."""
+        """Begin an attempt in the next turn of the loop; without a `run_duration` it is endless."""
         if not self._beginning:
             asyncio.get_running_loop().call_soon(self._begin)
         self._beginning.append(attempt)
