@@ -16,6 +16,7 @@ from typing import Final
 
 import zmq
 
+from jobmgrd import multipart
 from jobmgrd.client.errors import NoDaemonError
 from jobmgrd.client.uri import IPC
 
@@ -23,8 +24,8 @@ LINGER: Final = 100
 """Milliseconds for the last words of a closing link; then they are dropped."""
 
 _BROKEN: Final = zmq.EVENT_DISCONNECTED | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
-_MORE: Final = int(zmq.SNDMORE | zmq.NOBLOCK)  # plain numbers: an enum's | costs 1 us
-_LAST: Final = int(zmq.NOBLOCK)
+
+
 _monitors: Final = itertools.count()
 
 
@@ -52,23 +53,14 @@ class Link:
 
     def send(self, frames: Sequence[bytes]) -> None:
         """Queue a message; never blocks."""
-        send = self.socket.send  # a third cheaper than send_multipart, which checks types
-        for frame in frames[:-1]:
-            send(frame, _MORE)
-        send(frames[-1], _LAST)
+        multipart.send(self.socket, frames)
 
     def receive(self) -> list[bytes] | None:
         """The next message, or None if there is none now."""
-        recv = self.socket.recv
         try:
-            frame = recv(_LAST, copy=False)  # such a frame knows whether more follow
+            return multipart.receive(self.socket)
         except zmq.Again:
             return None
-        frames = [frame.bytes]
-        while frame.more:
-            frame = recv(_LAST, copy=False)
-            frames.append(frame.bytes)
-        return frames
 
     def look(self) -> bool:
         """Find out whether the link is broken; messages that came before can still be received."""

@@ -6,7 +6,6 @@ for a job. It is encoded once for all consumers that have no filter.
 """
 
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
-from functools import cache, partial
 from typing import Any, Final
 
 import msgspec
@@ -96,7 +95,14 @@ class _Record:
         self.lines = lines
         self.jobspec = jobspec
         self.R = R
-        self.encoded: Callable[[Format], bytes] = cache(partial(_encode, self, lines))
+        self._encoded: dict[Format, bytes] = {}
+
+    def encoded(self, format: Format) -> bytes:
+        """All events of the record, encoded."""
+        body = self._encoded.get(format)
+        if body is None:
+            body = self._encoded[format] = _encode(self, self.lines, format)
+        return body
 
     def filtered(self, wants: Callable[[bytes], bool], format: Format) -> bytes | None:
         """The record with the wanted events only, encoded; None if that leaves none."""

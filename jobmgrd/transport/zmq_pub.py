@@ -15,6 +15,7 @@ from typing import Final
 
 import zmq
 
+from jobmgrd import multipart
 from protocol.message import Cred, Event
 
 READY: Final = b"event.ready."
@@ -61,7 +62,7 @@ class ZmqPub:
         return self.sequence
 
     def _send(self, event: Event) -> None:
-        self._socket.send_multipart(event.frames(), zmq.NOBLOCK)
+        multipart.send(self._socket, event.frames())
         self._check_soon()
 
     def _check_soon(self) -> None:

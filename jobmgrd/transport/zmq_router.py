@@ -19,6 +19,7 @@ import structlog
 import zmq
 from msgspec import Struct
 
+from jobmgrd import multipart
 from jobmgrd.router import PeerGoneError
 from protocol.errors import MessageError
 from protocol.message import Cred, Request, Response, decode
@@ -94,7 +95,7 @@ class ZmqRouter:
             PeerGoneError: it has disconnected, or too much waits for it already.
         """
         try:
-            self._socket.send_multipart(response.frames(), zmq.NOBLOCK)
+            multipart.send(self._socket, response.frames())
         except zmq.ZMQError as error:
             self.dropped += 1
             raise PeerGoneError(str(error)) from error
@@ -116,11 +117,10 @@ class ZmqRouter:
         return bool(int(self._socket.getsockopt(zmq.EVENTS)) & zmq.POLLIN)
 
     def _drain(self) -> None:
-        recv = self._socket.recv_multipart
         self._draining = True
         try:
             for _ in range(DRAIN_MAX):
-                self._take(recv(zmq.NOBLOCK))
+                self._take(multipart.receive(self._socket))
             self._check_soon()
         except zmq.Again:
             pass

@@ -55,4 +55,4 @@ def run_jobs(daemon: DaemonProcess, count: int, duration: str | None = "1ms") ->
     if duration is None:
         return ids
     ended = {id: events(daemon, id)[-1]["timestamp"] for id in ids}
-    return sorted(ids, key=lambda id: (ended[id], id))
+    return sorted(ids, key=lambda ended_id: (ended[ended_id], ended_id))

@@ -160,7 +160,7 @@ def test_a_signal_reaches_a_running_job(shared_daemon: DaemonProcess) -> None:
 
 def test_a_job_that_can_never_fit_is_refused(shared_daemon: DaemonProcess) -> None:
     """Refused at submit, with the reason."""
-    with pytest.raises(RpcError, match="unsatisfiable request: .* 100000 cores") as caught:
+    with pytest.raises(RpcError, match=r"unsatisfiable request: .* 100000 cores") as caught:
         submit(shared_daemon, real("true", cores_per_task=100_000))
     assert caught.value.errnum == errno.EINVAL
 
@@ -178,7 +178,7 @@ def test_J_is_accepted_when_the_user_is_the_sender(  # noqa: N802
 ) -> None:
     """RFC 39, mechanism none."""
     text = json.dumps(simulated()).encode()
-    J = signature.wrap(text, os.getuid())  # noqa: N806 - as on the wire
+    J = signature.wrap(text, os.getuid())
     id = shared_daemon.rpc("job-ingest.submit", {"J": J})["id"]
     assert names(events(shared_daemon, id)) == LIFE
     forged = signature.wrap(text, os.getuid() + 1)

@@ -38,14 +38,14 @@ def test_without_force_nothing_changes(daemon: DaemonProcess, history: list[int]
 def test_the_oldest_go_first_in_batches(daemon: DaemonProcess, history: list[int]) -> None:
     """Design 6.1 and 6.2: repeat until count < batch."""
     with daemon.client() as client, client.subscribe("job-purge-inactive") as events:
-        counts = []
+        counts: list[int] = []
         while not counts or counts[-1] == 3:
             reply = client.rpc("job-manager.purge", {"num_limit": 2, "batch": 3, "force": True})
             counts.append(reply["count"])
         assert counts == [3, 3, 2]
         announced = [next(events) for _ in range(3)]
     assert [event.payload["seq"] for event in announced] == [1, 2, 3]
-    assert sum((event.payload["jobs"] for event in announced), []) == history[:8]
+    assert [id for event in announced for id in event.payload["jobs"]] == history[:8]
     assert {event.payload["reason"] for event in announced} == {"purge"}
     assert inactive(daemon) == 2
 
@@ -93,10 +93,10 @@ def test_a_second_purge_of_an_id_says_when_and_why_it_went(
 def test_purge_id_of_an_active_or_unknown_job_is_refused(daemon: DaemonProcess) -> None:
     """purge.c's texts."""
     active = run_jobs(daemon, 1, duration=None)[0]
-    with pytest.raises(RpcError, match="^cannot purge active job$") as caught:
+    with pytest.raises(RpcError, match=r"^cannot purge active job$") as caught:
         daemon.rpc("job-manager.purge-id", {"id": active, "force": True})
     assert caught.value.errnum == errno.EINVAL
-    with pytest.raises(RpcError, match="^id not found$") as caught:
+    with pytest.raises(RpcError, match=r"^id not found$") as caught:
         daemon.rpc("job-manager.purge-id", {"id": 123456, "force": True})
     assert caught.value.errnum == errno.ENOENT
 

@@ -1,7 +1,7 @@
-"""kill -9, restart, stop, and a second daemon."""
+"""Kill -9, restart, stop, and a second daemon."""
 
-import os
 import signal
+import sqlite3
 import threading
 
 import pytest
@@ -108,7 +108,7 @@ def test_a_second_daemon_is_refused_and_harms_nothing(daemon: DaemonProcess, oth
 
 
 def test_sockets_left_by_a_dead_daemon_are_taken_over(daemon: DaemonProcess) -> None:
-    """kill -9 leaves them; they do not stop the next daemon."""
+    """Kill -9 leaves them; they do not stop the next daemon."""
     daemon.kill()
     assert (daemon.rundir / "rpc").is_socket()
     daemon.start()
@@ -135,8 +135,6 @@ def test_a_job_that_runs_when_the_disk_row_is_damaged_is_put_aside(
     daemon: DaemonProcess,
 ) -> None:
     """A record that cannot be replayed never blocks the start."""
-    import sqlite3
-
     id = submit(daemon, simulated(None))[0]
     wait_for(daemon, id, "start")
     daemon.kill()
@@ -147,4 +145,3 @@ def test_a_job_that_runs_when_the_disk_row_is_damaged_is_put_aside(
     daemon.start()
     assert run_jobs(daemon, 1)
     assert "job.not-replayable" in daemon.log.read_text()
-    assert os.path.exists(daemon.statedir / "jobs.sqlite")
