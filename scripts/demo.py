@@ -19,7 +19,7 @@ JOBS: Final = 200
 KEPT: Final = 60
 KEPT_AFTER: Final = 20
 TIMEOUT: Final = 90.0
-SHOWN: Final = 6
+ROW: Final = 10
 CONFIG: Final = f"""
 [heartbeat]
 period = "500ms"
@@ -108,9 +108,14 @@ class PurgeWatcher:
         jobs = payload["jobs"]
         self.announced.update(jobs)
         self.batches[payload["seq"]] = len(jobs)
-        ids = [jobid.encode(id, "f58") for id in jobs]
-        shown = ids if len(ids) <= SHOWN else [*ids[:3], f"... {len(ids) - 4} more ...", ids[-1]]
-        say(f"event: purge {payload['seq']} by {payload['reason']}: {' '.join(shown)}")
+        say(f"event: purge {payload['seq']} by {payload['reason']}, {len(jobs)} jobs:")
+        for row in batched([jobid.encode(id, "f58") for id in jobs], ROW):
+            say(f"  {' '.join(row)}")
+
+
+def batched(ids: Sequence[str], size: int) -> Iterable[Sequence[str]]:
+    """Rows of at most `size` ids."""
+    return (ids[start : start + size] for start in range(0, len(ids), size))
 
 
 def say(text: str) -> None:
