@@ -295,8 +295,9 @@ class Router:
     def forget(self, stream: Stream) -> None:
         """Drop an ended stream and tell who feeds it."""
         streams = self._streams.get(stream.peer)
-        if streams is None or streams.pop(stream.matchtag, None) is None:
-            return
+        if streams is None or streams.get(stream.matchtag) is not stream:
+            return  # it was refused before it began
+        del streams[stream.matchtag]
         if not streams:
             del self._streams[stream.peer]
         if stream.on_close is not None:

@@ -1,0 +1,247 @@
+"""The router: dispatch, roles, the one place that answers errors, streams."""
+
+import asyncio
+import errno
+from collections.abc import Coroutine, Iterable
+from typing import Any
+
+import pytest
+from msgspec import Struct
+
+from jobmgrd.router import OWNER, Call, PeerGoneError, Route, Router, Stream, Value, cancel_route
+from protocol.errors import RpcError
+from protocol.message import (
+    FLAG_NORESPONSE,
+    FLAG_STREAMING,
+    ROLE_OWNER,
+    ROLE_USER,
+    Cred,
+    Request,
+    Response,
+)
+from protocol.payload import decode, encode
+
+
+class Peer:
+    """A peer that keeps what it is sent, until it has gone."""
+
+    def __init__(self) -> None:
+        self.received: list[Response] = []
+        self.gone = False
+
+    def send(self, response: Response) -> None:
+        """See the router's Peer."""
+        if self.gone:
+            raise PeerGoneError("no route")
+        self.received.append(response)
+
+
+class Number(Struct, frozen=True):
+    """A request with one key."""
+
+    n: int
+
+
+class Arithmetic:
+    """A service that answers in every way there is."""
+
+    def __init__(self, router: Router) -> None:
+        self.router = router
+        self.streams: list[Stream] = []
+        self.closed = 0
+
+    def routes(self) -> Iterable[Route]:
+        """See Service."""
+        return [
+            Route("math.value", Number, lambda _call, request: Number(request.n + 1)),
+            Route("math.nothing", Number, lambda _call, _request: None),
+            Route("math.future", Number, self.future),
+            Route("math.coroutine", Number, self.coroutine),
+            Route("math.refuse", Number, self.refuse),
+            Route("math.fail", Number, self.fail),
+            Route("math.owner", Number, lambda _call, _request: None, role=OWNER),
+            Route("math.count", Number, self.count, streaming=True),
+            cancel_route("math.count", self.router),
+        ]
+
+    def future(self, _call: Call, request: Number) -> "asyncio.Future[Value]":
+        """A future of the answer."""
+        future: asyncio.Future[Value] = asyncio.get_running_loop().create_future()
+        asyncio.get_running_loop().call_soon(future.set_result, Number(request.n * 2))
+        return future
+
+    async def coroutine(self, _call: Call, request: Number) -> Value:
+        """An answer that takes a turn of the loop."""
+        await asyncio.sleep(0)
+        if request.n < 0:
+            raise RpcError(errno.ERANGE, "n is negative")
+        return Number(request.n * 3)
+
+    def refuse(self, _call: Call, _request: Number) -> None:
+        """An expected failure."""
+        raise RpcError(errno.EINVAL, "not this one")
+
+    def fail(self, _call: Call, _request: Number) -> None:
+        """A bug."""
+        raise ZeroDivisionError("a bug")
+
+    def count(self, stream: Stream, request: Number) -> None:
+        """Send n numbers and stay open."""
+        self.streams.append(stream)
+        stream.on_close = self.close
+        for n in range(request.n):
+            stream.send(Number(n))
+
+    def close(self) -> None:
+        """Note that a stream has ended."""
+        self.closed += 1
+
+
+class Bench:
+    """A router with a service and a peer."""
+
+    def __init__(self) -> None:
+        self.tasks: list[asyncio.Task[None]] = []
+        self.router = Router(self.spawn)
+        self.service = Arithmetic(self.router)
+        self.router.add(self.service)
+        self.peer = Peer()
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> object:
+        """Run a coroutine."""
+        self.tasks.append(asyncio.get_running_loop().create_task(work))
+        return None
+
+    def send(self, topic: str, keys: dict[str, Any] | None, **fields: Any) -> None:  # noqa: ANN401
+        """Dispatch a request."""
+        fields = {"cred": Cred(0, ROLE_OWNER), "matchtag": 3, "routes": (b"me",)} | fields
+        body = None if keys is None else encode(keys)
+        self.router.dispatch(Request(topic, body, **fields), self.peer)
+
+    async def ask(self, topic: str, keys: dict[str, Any] | None, **fields: Any) -> Response:  # noqa: ANN401
+        """Dispatch a request and give its one answer."""
+        self.send(topic, keys, **fields)
+        for _ in range(5):
+            await asyncio.sleep(0)
+        (response,) = self.peer.received
+        return response
+
+
+@pytest.fixture
+async def bench() -> Bench:
+    """A router with a service and a peer."""
+    return Bench()
+
+
+@pytest.mark.parametrize(
+    ("topic", "result"), [("math.value", 6), ("math.future", 10), ("math.coroutine", 15)]
+)
+async def test_a_handler_may_answer_now_or_later(bench: Bench, topic: str, result: int) -> None:
+    """A value, a future, a coroutine."""
+    response = await bench.ask(topic, {"n": 5})
+    assert response.errnum == 0
+    assert decode(response.payload) == {"n": result}
+    assert (response.topic, response.matchtag, response.routes) == (topic, 3, (b"me",))
+
+
+async def test_no_value_is_an_answer_without_payload(bench: Bench) -> None:
+    """As flux_respond() with NULL."""
+    response = await bench.ask("math.nothing", {"n": 1})
+    assert (response.errnum, response.payload) == (0, None)
+
+
+@pytest.mark.parametrize(
+    ("topic", "keys", "errnum", "text"),
+    [
+        ("math.refuse", {"n": 1}, errno.EINVAL, "not this one"),
+        ("math.coroutine", {"n": -1}, errno.ERANGE, "n is negative"),
+        ("math.value", {}, errno.EPROTO, "n"),
+        ("math.value", {"n": "1"}, errno.EPROTO, "n"),
+        ("math.value", None, errno.EPROTO, "n"),
+        ("math.nosuch", {}, errno.ENOSYS, "math.nosuch"),
+        ("nosuch.value", {}, errno.ENOSYS, "nosuch.value"),
+        ("math.count", {"n": 1}, errno.EPROTO, "streaming"),
+        ("math.fail", {"n": 1}, errno.EIO, "internal error in math.fail"),
+    ],
+)
+async def test_errors_are_answered_once_and_explained(
+    bench: Bench, topic: str, keys: dict[str, Any], errnum: int, text: str
+) -> None:
+    """Design 3: errnum, and a text that names the thing."""
+    response = await bench.ask(topic, keys)
+    assert response.errnum == errnum
+    assert text in response.error_text
+
+
+async def test_a_bug_is_logged_with_its_traceback(
+    bench: Bench, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And the peer is told nothing of it but where to look."""
+    response = await bench.ask("math.fail", {"n": 1})
+    assert "ZeroDivisionError" not in response.error_text
+    said = capsys.readouterr()
+    assert "ZeroDivisionError" in said.out + said.err
+
+
+async def test_an_owners_topic_is_refused_to_others(bench: Bench) -> None:
+    """RFC 12."""
+    response = await bench.ask("math.owner", {"n": 1}, cred=Cred(5, ROLE_USER))
+    assert response.errnum == errno.EPERM
+
+
+@pytest.mark.parametrize("topic", ["math.value", "math.coroutine", "math.refuse", "math.nosuch"])
+async def test_noresponse_is_honoured(bench: Bench, topic: str) -> None:
+    """Neither answers nor errors."""
+    bench.send(topic, {"n": 1}, flags=FLAG_NORESPONSE)
+    await asyncio.gather(*bench.tasks)
+    assert bench.peer.received == []
+
+
+async def test_a_stream_ends_with_ENODATA_on_cancel(bench: Bench) -> None:  # noqa: N802
+    """And whoever feeds it is told."""
+    bench.send("math.count", {"n": 2}, flags=FLAG_STREAMING)
+    bench.send("math.count-cancel", {"matchtag": 3}, matchtag=4, flags=FLAG_NORESPONSE)
+    assert [response.errnum for response in bench.peer.received] == [0, 0, errno.ENODATA]
+    assert bench.service.closed == 1
+    bench.service.streams[0].send(Number(9))
+    assert len(bench.peer.received) == 3
+
+
+async def test_a_peer_that_has_gone_loses_its_streams(bench: Bench) -> None:
+    """EHOSTUNREACH on one message releases all it waited for."""
+    for matchtag in (1, 2):
+        bench.send("math.count", {"n": 0}, flags=FLAG_STREAMING, matchtag=matchtag)
+    bench.peer.gone = True
+    bench.service.streams[0].send(Number(1))
+    assert bench.service.closed == 2
+    assert bench.router.streams == 0
+
+
+async def test_a_disconnect_releases_streams(bench: Bench) -> None:
+    """A client that closes says so."""
+    bench.send("math.count", {"n": 0}, flags=FLAG_STREAMING)
+    bench.send("disconnect", None, flags=FLAG_NORESPONSE)
+    assert bench.service.closed == 1
+
+
+async def test_a_matchtag_is_used_once_at_a_time(bench: Bench) -> None:
+    """A second stream with the matchtag of the first is refused."""
+    bench.send("math.count", {"n": 0}, flags=FLAG_STREAMING)
+    bench.send("math.count", {"n": 0}, flags=FLAG_STREAMING)
+    assert [response.errnum for response in bench.peer.received] == [errno.EPROTO]
+    assert bench.router.streams == 1
+
+
+async def test_stopping_ends_all_streams(bench: Bench) -> None:
+    """With a text that says why."""
+    bench.send("math.count", {"n": 0}, flags=FLAG_STREAMING)
+    bench.router.end_streams()
+    assert bench.peer.received[-1].error_text == "the daemon is stopping"
+
+
+def test_a_topic_cannot_be_registered_twice() -> None:
+    """A table has one row for each topic."""
+    router = Router(lambda _work: None)
+    router.add(Arithmetic(router))
+    with pytest.raises(ValueError, match="registered twice"):
+        router.add(Arithmetic(router))
