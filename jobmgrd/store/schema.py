@@ -1,10 +1,12 @@
 """The SQLite file: its tables, its version, and how connections to it are opened.
 
     active      jobs that have not ended, replaced as they change
-    inactive    jobs that have; `ord` counts up as they end, so that the wide rows of one purge
-                are neighbours on disk however random their ids are
+    ended       a narrow row for every job that ever ended: where its wide row is (`ord`), or the
+                purge it went with (`seq`), which makes it the tombstone; purging changes this
+                one random place and makes no second one
+    inactive    the wide row of a job that is kept; `ord` counts up as jobs end, so that those of
+                one purge are neighbours on disk however random their ids are
     output      pieces of output, numbered for each job
-    tombstone   what is left of a purged job; when and why is in its purge_log record
     purge_log   a record for each purge; `jobs` holds the ids as int64, NULL once trimmed
     class_count, total, counter
                 numbers that would otherwise need a scan, kept inside the same transactions
@@ -34,19 +36,18 @@ _CREATE: Final = """
 CREATE TABLE active (
     id INTEGER PRIMARY KEY, userid INTEGER, jobspec BLOB, R BLOB, eventlog BLOB
 );
-CREATE TABLE inactive (
-    ord INTEGER PRIMARY KEY, id INTEGER, userid INTEGER, urgency INTEGER, priority INTEGER,
-    t_submit REAL, t_run REAL, t_cleanup REAL, t_clean REAL, result INTEGER, status INTEGER,
-    name TEXT, queue TEXT, rule INTEGER, jobspec BLOB, R BLOB, eventlog BLOB
+CREATE TABLE ended (
+    id INTEGER PRIMARY KEY, t_clean REAL, result INTEGER, rule INTEGER, ord INTEGER, seq INTEGER
 );
-CREATE UNIQUE INDEX inactive_id ON inactive (id);
-CREATE INDEX inactive_by_end ON inactive (rule, t_clean, id);
+CREATE INDEX ended_in_order ON ended (rule, t_clean, id) WHERE seq IS NULL;
+CREATE TABLE inactive (
+    ord INTEGER PRIMARY KEY, userid INTEGER, urgency INTEGER, priority INTEGER,
+    t_submit REAL, t_run REAL, t_cleanup REAL, status INTEGER, name TEXT, queue TEXT,
+    jobspec BLOB, R BLOB, eventlog BLOB
+);
 CREATE TABLE output (
     id INTEGER, n INTEGER, data BLOB, PRIMARY KEY (id, n)
 ) WITHOUT ROWID;
-CREATE TABLE tombstone (
-    id INTEGER PRIMARY KEY, seq INTEGER, result INTEGER, t_clean REAL
-);
 CREATE TABLE purge_log (
     seq INTEGER PRIMARY KEY, t REAL, reason TEXT, userid INTEGER, jobs BLOB
 );
@@ -55,7 +56,7 @@ CREATE TABLE total (
     day INTEGER, queue TEXT, result INTEGER, n INTEGER, PRIMARY KEY (day, queue, result)
 ) WITHOUT ROWID;
 CREATE TABLE counter (name TEXT PRIMARY KEY, n INTEGER) WITHOUT ROWID;
-INSERT INTO counter VALUES ('max_jobid', 0), ('published', 0), ('purged', 0);
+INSERT INTO counter VALUES ('published', 0), ('purged', 0);
 CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB);
 """
 
@@ -80,6 +81,7 @@ def open_writer(path: Path, durability: Durability) -> sqlite3.Connection:
         db.execute(f"PRAGMA synchronous = {'FULL' if durability == 'full' else 'NORMAL'}")
         db.execute("PRAGMA wal_autocheckpoint = 0").fetchone()
         db.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+        db.execute("PRAGMA secure_delete = OFF").fetchone()  # some systems' default is ON
         _upgrade(db, version)
     except BaseException:
         db.close()

@@ -62,18 +62,24 @@ def totals(db: sqlite3.Connection) -> list[Total]:
 def counters(db: sqlite3.Connection) -> Counters:
     """The numbers that the writer goes on from."""
     classes = dict(db.execute(sql.ALL_CLASSES))
-    purged = dict(db.execute(sql.COUNTERS))["purged"]
     (seq,) = db.execute(sql.LAST_PURGE).fetchone()
-    return Counters(sum(classes.values()), classes.get(HELD, 0), purged, seq or 0)
+    (last_ord,) = db.execute(sql.LAST_ORD).fetchone()
+    return Counters(
+        inactive=sum(classes.values()),
+        held=classes.get(HELD, 0),
+        purged=dict(db.execute(sql.COUNTERS))["purged"],
+        purge_seq=seq or 0,
+        last_ord=last_ord or 0,
+    )
 
 
 def recover(db: sqlite3.Connection) -> Recovered:
     """What the daemon starts from; every part is found by index."""
     numbers = dict(db.execute(sql.COUNTERS))
-    kept = [db.execute(text).fetchone()[0] or 0 for text in (sql.MAX_ACTIVE, sql.MAX_INACTIVE)]
+    newest = [db.execute(text).fetchone()[0] or 0 for text in (sql.MAX_ACTIVE, sql.MAX_ENDED)]
     return Recovered(
         active=[ActiveRow(*row) for row in db.execute(sql.ACTIVE)],
-        max_jobid=max(numbers["max_jobid"], *kept),
+        max_jobid=max(newest),
         meta=dict(db.execute(sql.META)),
         unpublished=purge_log(db, numbers["published"], -1),
     )

@@ -9,15 +9,12 @@ from typing import Final
 # active and ended jobs
 PUT_ACTIVE: Final = "INSERT OR REPLACE INTO active VALUES (?, ?, ?, ?, ?)"
 DROP_ACTIVE: Final = "DELETE FROM active WHERE id IN (SELECT value FROM json_each(?))"
-PUT_INACTIVE: Final = (
-    "INSERT INTO inactive (id, userid, urgency, priority, t_submit, t_run, t_cleanup, t_clean,"
-    " result, status, name, queue, rule, jobspec, R, eventlog)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-)
+PUT_ENDED: Final = "INSERT INTO ended VALUES (?, ?, ?, ?, ?, NULL)"
+PUT_INACTIVE: Final = "INSERT INTO inactive VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 PUT_OUTPUT: Final = (
     "INSERT INTO output SELECT ?1, ifnull(max(n), 0) + 1, ?2 FROM output WHERE id = ?1"
 )
-SET_RULE: Final = "UPDATE inactive SET rule = ? WHERE id = ?"
+SET_RULE: Final = "UPDATE ended SET rule = ? WHERE id = ?"
 PUT_META: Final = "INSERT OR REPLACE INTO meta VALUES (?, ?)"
 
 # numbers
@@ -27,23 +24,30 @@ ADD_CLASS: Final = (
 ADD_TOTAL: Final = (
     "INSERT INTO total VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET n = n + excluded.n"
 )
-RAISE_COUNTER: Final = "UPDATE counter SET n = max(n, ?) WHERE name = ?"
+PUBLISHED: Final = "UPDATE counter SET n = max(n, ?) WHERE name = 'published'"
 ADD_PURGED: Final = "UPDATE counter SET n = n + ? WHERE name = 'purged'"
 
 # the history, as decisions ask for it
 COUNTS: Final = "SELECT rule, n FROM class_count WHERE rule >= 0 AND n > 0"
-OLDEST: Final = "SELECT t_clean, id, rule FROM inactive WHERE rule = ? ORDER BY t_clean, id LIMIT ?"
-COUNT_BEFORE: Final = "SELECT count(*) FROM inactive WHERE rule = ? AND t_clean < ?"
+OLDEST: Final = (
+    "SELECT t_clean, id, rule FROM ended WHERE rule = ? AND seq IS NULL"
+    " ORDER BY t_clean, id LIMIT ?"
+)
+COUNT_BEFORE: Final = "SELECT count(*) FROM ended WHERE rule = ? AND t_clean < ? AND seq IS NULL"
 FIND_MANY: Final = (
-    "SELECT t_clean, id, rule FROM inactive WHERE id IN (SELECT value FROM json_each(?))"
+    "SELECT t_clean, id, rule FROM ended"
+    " WHERE id IN (SELECT value FROM json_each(?)) AND seq IS NULL"
 )
 
 # purge
-BURY: Final = (
-    "INSERT OR REPLACE INTO tombstone"
-    " SELECT id, ?, result, t_clean FROM inactive WHERE id IN (SELECT value FROM json_each(?))"
+DROP_INACTIVE: Final = (
+    "DELETE FROM inactive WHERE ord IN"
+    " (SELECT ord FROM ended WHERE id IN (SELECT value FROM json_each(?)) AND seq IS NULL)"
 )
-DROP_INACTIVE: Final = "DELETE FROM inactive WHERE id IN (SELECT value FROM json_each(?))"
+BURY: Final = (
+    "UPDATE ended SET seq = ?, ord = NULL"
+    " WHERE id IN (SELECT value FROM json_each(?)) AND seq IS NULL"
+)
 DROP_OUTPUT: Final = "DELETE FROM output WHERE id IN (SELECT value FROM json_each(?))"
 LOG_PURGE: Final = "INSERT INTO purge_log VALUES (?, ?, ?, ?, ?)"
 TRIM_PURGE_LOG: Final = "UPDATE purge_log SET jobs = NULL WHERE seq = ?"
@@ -51,15 +55,16 @@ TRIM_PURGE_LOG: Final = "UPDATE purge_log SET jobs = NULL WHERE seq = ?"
 # reads
 FIND_INACTIVE: Final = (
     "SELECT id, userid, urgency, priority, t_submit, t_run, t_cleanup, t_clean,"
-    " result, status, name, queue, rule, jobspec, R, eventlog FROM inactive WHERE id = ?"
+    " result, status, name, queue, rule, jobspec, R, eventlog"
+    " FROM ended JOIN inactive USING (ord) WHERE id = ?"
 )
 FIND_TOMBSTONE: Final = (
-    "SELECT id, seq, t, reason, result, t_clean FROM tombstone JOIN purge_log USING (seq)"
-    " WHERE id = ?"
+    "SELECT id, seq, t, reason, result, t_clean FROM ended JOIN purge_log USING (seq) WHERE id = ?"
 )
 CLASSES: Final = "SELECT rule FROM class_count WHERE n > 0"
 LATEST: Final = (
-    "SELECT t_clean, id FROM inactive WHERE rule = ? AND (t_clean, id) < (?, ?)"
+    "SELECT t_clean, id FROM ended"
+    " WHERE rule = ? AND (t_clean, id) < (?, ?) AND seq IS NULL"
     " ORDER BY t_clean DESC, id DESC LIMIT ?"
 )
 OUTPUT: Final = "SELECT data FROM output WHERE id = ? ORDER BY n"
@@ -75,5 +80,6 @@ COUNTERS: Final = "SELECT name, n FROM counter"
 ALL_CLASSES: Final = "SELECT rule, n FROM class_count"
 TOTALS: Final = "SELECT day, queue, result, n FROM total ORDER BY day, queue, result"
 MAX_ACTIVE: Final = "SELECT max(id) FROM active"
-MAX_INACTIVE: Final = "SELECT max(id) FROM inactive"
+MAX_ENDED: Final = "SELECT max(id) FROM ended"
+LAST_ORD: Final = "SELECT max(ord) FROM inactive"
 LAST_PURGE: Final = "SELECT max(seq) FROM purge_log"

@@ -37,6 +37,7 @@ class Counters(Struct):
     held: int = 0
     purged: int = 0
     purge_seq: int = 0
+    last_ord: int = 0
 
 
 class Transaction:
@@ -102,13 +103,18 @@ class Transaction:
             self._db.executemany(sql.PUT_META, self._meta.items())
             self._meta = {}
         if self._published:
-            self._db.execute(sql.RAISE_COUNTER, (self._published, "published"))
+            self._db.execute(sql.PUBLISHED, (self._published,))
             self._published = 0
 
     def _end(self, ended: dict[int, InactiveRow]) -> None:
-        self._db.execute(sql.DROP_ACTIVE, (id_array(ended),))
-        self._db.executemany(sql.PUT_INACTIVE, map(astuple, ended.values()))
         rows = ended.values()
+        self._db.execute(sql.DROP_ACTIVE, (id_array(ended),))
+        numbered = list(enumerate(rows, self.counters.last_ord + 1))
+        self._db.executemany(
+            sql.PUT_ENDED, ((row.id, row.t_clean, row.result, row.rule, n) for n, row in numbered)
+        )
+        self._db.executemany(sql.PUT_INACTIVE, (_wide(n, row) for n, row in numbered))
+        self.counters.last_ord += len(numbered)
         self._count(Counter(row.rule for row in rows))
         totals = Counter((int(row.t_clean // _DAY), row.queue, row.result) for row in rows)
         self._db.executemany(sql.ADD_TOTAL, ((*key, n) for key, n in totals.items()))
@@ -131,22 +137,39 @@ class Transaction:
     ) -> PurgeRecord | None:
         seq = self.counters.purge_seq + 1
         ids = id_array(sorted(jobs))
-        buried = self._db.execute(sql.BURY, (seq, ids)).rowcount
-        if buried < len(jobs):
+        removed = self._db.execute(sql.DROP_INACTIVE, (ids,)).rowcount
+        if removed < len(jobs):
             there = {job.id for job in self._history.find(list(jobs))}
             jobs = {id: job for id, job in jobs.items() if id in there}
         if not jobs:
             return None
-        self._db.execute(sql.DROP_INACTIVE, (ids,))
+        self._db.execute(sql.BURY, (seq, ids))
         self._db.execute(sql.DROP_OUTPUT, (ids,))
         self._count(Counter({k: -n for k, n in Counter(j.rule for j in jobs.values()).items()}))
         self._db.execute(sql.ADD_PURGED, (len(jobs),))
-        self._db.execute(sql.RAISE_COUNTER, (max(jobs), "max_jobid"))
         self._db.execute(sql.LOG_PURGE, (seq, now, reason, userid, pack_ids(jobs)))
         self._db.execute(sql.TRIM_PURGE_LOG, (seq - PURGE_LOG_KEPT,))
         self.counters.purge_seq = seq
         self.counters.purged += len(jobs)
         return PurgeRecord(seq, now, tuple(jobs), reason, userid)
+
+
+def _wide(place: int, row: InactiveRow) -> tuple[object, ...]:
+    return (
+        place,
+        row.userid,
+        row.urgency,
+        row.priority,
+        row.t_submit,
+        row.t_run,
+        row.t_cleanup,
+        row.status,
+        row.name,
+        row.queue,
+        row.jobspec,
+        row.R,
+        row.eventlog,
+    )
 
 
 def pack_ids(ids: Iterable[int]) -> bytes:

@@ -21,6 +21,7 @@ PAGE_LIMIT: Final = 4096
 IDLE_SECONDS: Final = 1.0
 """Time without a write after which the log is cut to nothing."""
 
+_QUIET_SECONDS: Final = 0.01  # longer than a purger takes to ask for its next batch
 _STEP_SECONDS: Final = 0.002
 _STEP_PAUSE: Final = 0.05
 _STEP_MAX: Final = 4096
@@ -41,6 +42,7 @@ class Upkeep:
         self._step = 16
         self._last_step = 0.0
         self._dirty = True
+        self._after_commit = False
         (self._page_size,) = db.execute("PRAGMA page_size").fetchone()
         self.free_pages = self._count_free()
 
@@ -57,12 +59,12 @@ class Upkeep:
     def patience(self) -> float | None:
         """Seconds that the writer may wait for work before it calls idle(); None is for ever."""
         if self.free_pages:
-            return 0.0
+            return _QUIET_SECONDS if self._after_commit else 0.0
         return IDLE_SECONDS if self._dirty else None
 
     def note_commit(self, *, freed: bool) -> None:
         """Take in that a group was committed, and whether it deleted rows."""
-        self._dirty = True
+        self._dirty = self._after_commit = True
         if freed:
             self.free_pages = self._count_free()
 
@@ -74,6 +76,7 @@ class Upkeep:
 
     def idle(self) -> None:
         """Do a little of what is due; nobody waits for the writer right now."""
+        self._after_commit = False
         if self.free_pages:
             self._give_back()
             self._checkpoint_if_long()
@@ -107,8 +110,8 @@ class Upkeep:
     def _give_back(self) -> None:
         start = time.monotonic()
         try:
-            # fetchall steps through all pages; execute alone would stop after the first one
-            self._db.execute(f"PRAGMA incremental_vacuum({self._step})").fetchall()
+            # N.B. execute() would stop after the first page, fetchall() or not
+            self._db.executescript(f"PRAGMA incremental_vacuum({self._step})")
             self.free_pages = self._count_free()
         except sqlite3.Error:
             self.free_pages = 0  # no room to make room: wait for the next purge
