@@ -1,0 +1,1 @@
+"""The archive: where purged jobs go before their rows are deleted."""

@@ -1,0 +1,146 @@
+"""The archive's SQLite file: its table, its view for people, and how it is opened.
+
+job         a row for each archived job; columns as jobmgrd.archive.record.ArchivedJob
+job_by_end  the order of ending with all that jobs are filtered by, so that a search reads
+            tens of bytes a job and not the job
+history     the view for a person with an SQL tool: times as ISO 8601 (UTC), names for numbers
+"""
+
+import errno
+import os
+import sqlite3
+from pathlib import Path
+from typing import Final
+
+from jobmgrd.archive.port import ArchiveError
+from jobmgrd.archive.record import ArchivedJob
+from jobmgrd.store.sqlite_errors import store_error
+from protocol.job import Result
+
+APPLICATION_ID: Final = 0x6A6F6261  # "joba"
+VERSION: Final = 1
+
+COLUMNS: Final = ", ".join(ArchivedJob.__struct_fields__)
+
+LOCK_TIMEOUT: Final = 2.0
+"""Seconds to wait for somebody else who writes to the file, such as an SQL tool."""
+
+LOG_LIMIT: Final = 16 * 2**20
+"""Bytes of the write-ahead log that stay once it was larger."""
+
+_CODES: Final = {
+    sqlite3.SQLITE_NOTADB: "is not an archive of jobmgrd, or is damaged",
+    sqlite3.SQLITE_CORRUPT: "is damaged",
+}
+
+_RESULTS: Final = " ".join(f"WHEN {result.value} THEN '{result.name}'" for result in Result)
+_TIMES: Final = ", ".join(
+    f"strftime('%Y-%m-%dT%H:%M:%fZ', nullif({name}, 0), 'unixepoch') AS {name}"
+    for name in ("t_submit", "t_run", "t_cleanup", "t_clean", "t_archived")
+)
+_CREATE: Final = f"""
+BEGIN IMMEDIATE;
+CREATE TABLE job (
+    id INTEGER PRIMARY KEY, userid INTEGER, name TEXT, queue TEXT,
+    urgency INTEGER, priority INTEGER, result INTEGER, status INTEGER,
+    t_submit REAL, t_run REAL, t_cleanup REAL, t_clean REAL, t_archived REAL,
+    jobspec TEXT, R TEXT, eventlog TEXT, output TEXT
+);
+CREATE INDEX job_by_end ON job (t_clean, id, userid, queue, name, result);
+CREATE VIEW history AS SELECT
+    id, userid, name, queue, urgency, priority,
+    'INACTIVE' AS state, CASE result {_RESULTS} END AS result,
+    CASE WHEN status < 0 THEN NULL
+         WHEN status & 127 THEN 128 + (status & 127)
+         ELSE status >> 8 END AS exit_code,
+    CASE WHEN t_run THEN t_cleanup - t_run END AS runtime,
+    {_TIMES}, jobspec, R, eventlog, output
+FROM job;
+PRAGMA application_id = {APPLICATION_ID};
+PRAGMA user_version = {VERSION};
+COMMIT;
+"""  # noqa: S608 - constants
+
+
+def open_writer(path: Path) -> sqlite3.Connection:
+    """Open or create the file, for its owner alone. What is committed survives a loss of power.
+
+    Raises:
+        ArchiveError: the file is something else, or was written by a newer jobmgrd.
+        sqlite3.Error, OSError: it cannot be opened.
+    """
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    db = _connect(path, "mode=rw")
+    try:
+        version = _version(db, path)
+        db.execute("PRAGMA page_size = 8192")  # counts before the first table only
+        db.execute("PRAGMA journal_mode = WAL").fetchone()
+        db.execute("PRAGMA synchronous = FULL")
+        db.execute(f"PRAGMA journal_size_limit = {LOG_LIMIT}").fetchone()
+        if version == 0:
+            db.executescript(_CREATE)
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def open_reader(path: Path) -> sqlite3.Connection:
+    """Open a connection that can only read, beside a daemon that writes.
+
+    Raises:
+        ArchiveError: the file is something else, or was written by a newer jobmgrd.
+        sqlite3.Error, OSError: it cannot be opened.
+    """
+    path.open("rb").close()  # its errors are plainer than SQLite's
+    try:
+        return _open_reader(path, "mode=ro")
+    except sqlite3.OperationalError:
+        # The log needs a directory that can be written. Without a log nobody writes.
+        if path.with_name(path.name + "-wal").exists():
+            raise
+        return _open_reader(path, "mode=ro&immutable=1")
+
+
+def archive_error(error: Exception, path: Path) -> ArchiveError:
+    """What a caller is told about an error met while using the file at `path`."""
+    if isinstance(error, ArchiveError):
+        return error
+    known = store_error(error, path)
+    damage = _CODES.get(getattr(error, "sqlite_errorcode", 0) & 0xFF)
+    return ArchiveError(known.errnum, f"{path} {damage}" if damage else known.text)
+
+
+def _open_reader(path: Path, mode: str) -> sqlite3.Connection:
+    db = _connect(path, mode)
+    try:
+        if _version(db, path) == 0:
+            raise ArchiveError(errno.EINVAL, f"{path} is empty, not an archive of jobmgrd")
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def _connect(path: Path, mode: str) -> sqlite3.Connection:
+    return sqlite3.connect(
+        f"{path.absolute().as_uri()}?{mode}",
+        uri=True,
+        timeout=LOCK_TIMEOUT,
+        isolation_level=None,
+        check_same_thread=False,  # closed by whichever thread is last
+    )
+
+
+def _version(db: sqlite3.Connection, path: Path) -> int:
+    """The file's version, 0 if it is empty. Changes nothing."""
+    (application_id,) = db.execute("PRAGMA application_id").fetchone()
+    (version,) = db.execute("PRAGMA user_version").fetchone()
+    (tables,) = db.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    if tables and application_id != APPLICATION_ID:
+        raise ArchiveError(errno.EINVAL, f"{path} is not an archive of jobmgrd")
+    if version > VERSION:
+        text = f"{path} has version {version}, written by a newer jobmgrd; this one knows {VERSION}"
+        raise ArchiveError(errno.EINVAL, text)
+    return int(version)
