@@ -38,7 +38,8 @@ def cancel(ctx: click.Context, ids: tuple[int, ...], message: str, *, everything
     failed = {id_: error for id_, error in refused.items() if id_ not in ended}
     for id_, error in failed.items():
         complain(f"cancel {spelled(id_)}: {error}")
-    click.echo(f"canceled {len(active) - len(refused)} jobs")
+    count = len(active) - len(refused)
+    click.echo(f"canceled {count} job{'' if count == 1 else 's'}")
     ctx.exit(1 if failed else 0)
 
 

@@ -45,5 +45,5 @@ def load(path: Path) -> None:
         tables = read(path).raw
     except ConfigError as error:
         raise CommandError(str(error)) from error
-    with connect() as client, about("config load"):
+    with connect() as client:
         client.rpc("config.load", tables)

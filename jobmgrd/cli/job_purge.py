@@ -111,13 +111,17 @@ class _Purge:
     def by_limits(self, limits: Mapping[str, float]) -> None:
         """Purge what exceeds the limits, in batches; or count it."""
         request = {**limits, "batch": self._batch}
-        count: int = self._client.rpc("job-manager.purge", request)["count"]
+
+        def eligible() -> int:
+            count: int = self._client.rpc("job-manager.purge", request)["count"]
+            return count
+
         if not self._force:
-            self._propose(count, "none of {} inactive jobs exceeds the limits")
+            self._propose(eligible(), "none of {} inactive jobs exceeds the limits")
             return
         total, done = 0, False
         try:
-            with progress("purging", count) as advance:
+            with progress("purging", eligible) as advance:
                 while not done:
                     reply = self._client.rpc("job-manager.purge", {**request, "force": True})
                     total += reply["count"]
@@ -133,7 +137,7 @@ class _Purge:
     def by_id(self, ids: Sequence[int]) -> None:
         """Purge these jobs, or count those that can be; an id that cannot be is named."""
         total = 0
-        with progress("purging", len(ids)) as advance:
+        with progress("purging", lambda: len(ids)) as advance:
             for first in range(0, len(ids), self._batch):
                 group = ids[first : first + self._batch]
                 total += self._group(group)

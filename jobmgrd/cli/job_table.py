@@ -69,7 +69,7 @@ def status(job: Attributes) -> str:
 def lines(jobs: Sequence[Attributes], now: float) -> Sequence[str]:
     """A line for each job, colored by its status."""
     columns = _columns(now)
-    return [click.style(_row(columns, job), fg=_COLORS.get(status(job))) for job in jobs]
+    return [_colored(_row(columns, job), status(job)) for job in jobs]
 
 
 def heading() -> str:
@@ -88,6 +88,10 @@ def _columns(now: float) -> Sequence[Column]:
         Column("TIME", -8, lambda job: _time(job, now)),
         Column("INFO", 0, _info),
     )
+
+
+def _colored(line: str, letters: str) -> str:
+    return click.style(line, fg=_COLORS[letters]) if letters in _COLORS else line
 
 
 def _row(columns: Sequence[Column], job: Attributes) -> str:

@@ -6,8 +6,11 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def progress(label: str, total: int) -> Iterator[Callable[[int], None]]:
-    """A bar while the block runs, gone after it. Yields a function that advances it by a number."""
+def progress(label: str, total: Callable[[], int]) -> Iterator[Callable[[int], None]]:
+    """A bar while the block runs, gone after it. Yields a function that advances it by a number.
+
+    `total` is asked only if there is a bar.
+    """
     if not sys.stderr.isatty():
         yield lambda _done: None
         return
@@ -16,5 +19,5 @@ def progress(label: str, total: int) -> Iterator[Callable[[int], None]]:
 
     columns = (TextColumn(label), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(label, total=total)
+        task = bar.add_task(label, total=total())
         yield lambda done: bar.advance(task, done)

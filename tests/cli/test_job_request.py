@@ -1,0 +1,83 @@
+"""The request that submit's and run's options make."""
+
+from typing import Any
+
+import click
+import pytest
+
+from jobmgrd.cli.environment import environment
+from jobmgrd.cli.job_request import JobOptions, job_options, requester
+from protocol.job import Flag
+from protocol.job_manager import SubmitRequest
+from protocol.jobspec import parse
+
+
+def request(*words: str, cc: int | None = None) -> SubmitRequest:
+    """The request of a command line."""
+
+    @click.command(context_settings={"allow_interspersed_args": False})
+    @job_options
+    @click.argument("command", nargs=-1)
+    def command(command: tuple[str, ...], **options: Any) -> SubmitRequest:  # noqa: ANN401
+        return requester(JobOptions(**options), command)(cc)
+
+    made = command.main(list(words), standalone_mode=False)
+    assert isinstance(made, SubmitRequest)
+    return made
+
+
+def test_options_are_the_jobspec() -> None:
+    """Every option is where RFC 14 and RFC 25 have it."""
+    made = request(
+        *("-n4", "-c2", "-g1", "-t", "1.5h", "--job-name=sim", "--queue=batch", "--cwd=/tmp"),
+        *("--output=out", "--error=err", "--urgency=expedite", "--flags=waitable,debug"),
+        *("--setattr=user.comment=hi", '--setattr=a.b={"c":[1]}', "--setattr=on", "./x", "-n9"),
+    )
+    assert made.jobspec is not None
+    spec = parse(made.jobspec)
+    assert spec.command == ("./x", "-n9")
+    assert (spec.ntasks, spec.ncores, spec.ngpus, spec.duration) == (4, 8, 4, 5400.0)
+    assert (spec.name, spec.queue, spec.cwd) == ("sim", "batch", "/tmp")
+    assert (spec.stdout, spec.stderr) == ("out", "err")
+    assert made.jobspec["attributes"]["user"] == {"comment": "hi"}
+    assert made.jobspec["attributes"]["system"]["a"] == {"b": {"c": [1]}}
+    assert made.jobspec["attributes"]["system"]["on"] == 1
+    assert (made.urgency, made.flags) == (31, Flag.WAITABLE | Flag.DEBUG)
+
+
+def test_nodes_without_tasks_are_whole_nodes() -> None:
+    """-N alone runs a task on each node, and nothing else there (flux-submit)."""
+    made = request("-N2", "true")
+    assert made.jobspec is not None
+    spec = parse(made.jobspec)
+    assert (spec.nodes, spec.ntasks, spec.exclusive) == (2, 2, True)
+
+
+def test_cc_is_filled_in() -> None:
+    """{cc} is replaced, a {{tag}} for the daemon is not, and the job can read the id."""
+    made = request("--output=o.{cc}.{{id}}", "--job-name=j{cc}", "x", "{cc}", "{{cc}}", cc=7)
+    assert made.jobspec is not None
+    spec = parse(made.jobspec)
+    assert spec.command == ("x", "7", "{{cc}}")
+    assert (spec.stdout, spec.name) == ("o.7.{{id}}", "j7")
+    assert spec.environment["FLUX_JOB_CC"] == "7"
+
+
+CALLER = {"PATH": "/bin", "HOME": "/h", "OMP_A": "1", "BAD": "\udcff"}
+
+
+@pytest.mark.parametrize(
+    ("rules", "result"),
+    [
+        ([], {"PATH": "/bin", "HOME": "/h", "OMP_A": "1"}),
+        (["A=b"], {"PATH": "/bin", "HOME": "/h", "OMP_A": "1", "A": "b"}),
+        (["-*", "PATH", "OMP*"], {"PATH": "/bin", "OMP_A": "1"}),
+        (["-*", "PATH=/x", "PATH=$PATH:${HOME}$$"], {"PATH": "/x:/h$"}),
+        (["-*", "PATH=/x", "PATH"], {"PATH": "/x"}),
+        (["-*", "NONE"], {}),
+    ],
+    ids=str,
+)
+def test_environment_rules_apply_in_order(rules: list[str], result: dict[str, str]) -> None:
+    """flux-submit(1) ENV RULES; what is no text cannot be sent and is left out."""
+    assert environment(rules, CALLER) == result

@@ -1,0 +1,161 @@
+"""jobmgr without a daemon: help, usage errors, and what a failure looks like."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from jobmgrd import VERSION
+from jobmgrd.cli.failure import BROKEN_PIPE, INTERRUPTED, reported
+from jobmgrd.cli.jobmgr import cli
+from tests.cli.conftest import Jobmgr
+
+HEAVY = {"zmq", "msgspec", "asyncio", "rich", "structlog"}
+
+
+def commands(group: click.Group, *above: str) -> Iterator[tuple[str, ...]]:
+    """Every command line that names a command."""
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
+        if isinstance(command, click.Group):
+            yield from commands(command, *above, name)
+        else:
+            yield (*above, name)
+
+
+ALL = list(commands(cli))
+
+
+@pytest.mark.parametrize("command", ALL, ids=" ".join)
+def test_every_command_explains_itself_with_examples(command: tuple[str, ...]) -> None:
+    """--help has a sentence and examples that name the command."""
+    result = CliRunner().invoke(cli, [*command, "--help"])
+    assert result.exit_code == 0
+    _, _, examples = result.output.partition("Examples:\n")
+    assert "jobmgr " + " ".join(command) in examples
+
+
+@pytest.mark.parametrize("command", [[], ["job"]], ids=" ".join)
+def test_help_imports_nothing_heavy(command: list[str]) -> None:
+    """The list of commands is shown without importing what the commands need."""
+    code = (
+        "import sys; from jobmgrd.cli.jobmgr import cli\n"
+        "try: cli()\n"
+        "finally: print(*sys.modules, file=sys.stderr)"
+    )
+    argv = [sys.executable, "-c", code, *command, "--help"]
+    done = subprocess.run(argv, capture_output=True, text=True, check=True)
+    assert not HEAVY & set(done.stderr.split())
+
+
+def test_version(lonely_jobmgr: Jobmgr) -> None:
+    """--version names the program and its version."""
+    assert lonely_jobmgr("--version").output == f"jobmgr, version {VERSION}\n"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["jobs"],
+        ["submit", "true"],
+        ["run", "true"],
+        ["cancel", "ƒ2"],
+        ["job", "purge", "--all"],
+        ["job", "wait", "ƒ2"],
+        ["event", "sub"],
+        ["ping", "-c1"],
+    ],
+    ids=" ".join,
+)
+def test_no_daemon_is_one_line(lonely_jobmgr: Jobmgr, words: list[str]) -> None:
+    """Without a daemon every command says so in a line and exits with 1."""
+    result = lonely_jobmgr(*words)
+    assert result.exit_code == 1
+    assert result.stdout == ""
+    assert result.stderr.startswith("jobmgr: no jobmgrd answers at ipc://")
+    assert result.stderr.count("\n") == 1
+
+
+def test_uri_is_taken_after_the_command_too() -> None:
+    """--uri may stand where people write it."""
+    result = CliRunner().invoke(cli, ["jobs", "--uri", "/nowhere"])
+    assert "ipc:///nowhere/rpc" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (["nonsense"], "No such command"),
+        (["submit"], "Missing argument 'COMMAND...'"),
+        (["submit", "-t", "1x", "true"], "invalid FSD '1x'"),
+        (["submit", "-t", "inf", "true"], "inf is not finite"),
+        (["submit", "-n0", "true"], "0 is not in the range"),
+        (["submit", "--cc=3-1", "true"], "invalid idset"),
+        (["submit", "--urgency=32", "true"], "'32' is not 0 to 31"),
+        (["submit", "--flags=waitable,quick", "true"], "'quick' is not a flag"),
+        (["cancel"], "give either JOBIDs or --all"),
+        (["cancel", "--all", "ƒ2"], "give either JOBIDs or --all"),
+        (["cancel", "ƒ0"], "invalid jobid"),
+        (["job", "purge", "--all", "--num-limit=3"], "only one of them"),
+        (["job", "purge", "--age-limit=-1"], "invalid FSD"),
+        (["job", "purge", "--batch=101"], "101 is not in the range"),
+        (["job", "kill", "-s", "NOPE", "ƒ2"], "'NOPE' is not a signal"),
+        (["job", "memo", "ƒ2", "word"], "expected KEY=VAL"),
+        (["event", "pub", "a", "[1]"], "expected a JSON object"),
+        (["stats", "--json", "--parse", "x"], "either --json or --parse"),
+    ],
+    ids=str,
+)
+def test_wrong_usage_exits_with_2(lonely_jobmgr: Jobmgr, words: list[str], text: str) -> None:
+    """What is typed wrong is said before any daemon is asked."""
+    result = lonely_jobmgr(*words)
+    assert result.exit_code == 2
+    assert text in result.stderr
+
+
+def test_env_rule_with_an_unset_variable_is_refused(lonely_jobmgr: Jobmgr) -> None:
+    """VAL of --env may only name variables that are set."""
+    result = lonely_jobmgr("submit", "--env=X=$JOBMGR_UNSET", "true")
+    assert result.exit_code == 1
+    assert result.stderr == "jobmgr: --env=X=$JOBMGR_UNSET: $JOBMGR_UNSET is not set\n"
+
+
+@pytest.mark.parametrize(
+    ("spelling", "text"),
+    [("dec", "1234"), ("hex", "0x4d2"), ("dothex", "0000.0000.0000.04d2"), ("f58", "ƒNH")],
+)
+def test_ids_are_spelled_as_asked(lonely_jobmgr: Jobmgr, spelling: str, text: str) -> None:
+    """`job id` needs no daemon, and reads what it writes."""
+    assert lonely_jobmgr("job", "id", f"--to={spelling}", "1234").output == f"{text}\n"
+    assert lonely_jobmgr("job", "id", "--to=dec", text).output == "1234\n"
+
+
+def test_an_interrupt_exits_with_130() -> None:
+    """Ctrl-C is neither a traceback nor click's exit code 1."""
+    with pytest.raises(SystemExit) as exit_, reported():
+        raise KeyboardInterrupt
+    assert exit_.value.code == INTERRUPTED
+
+
+def test_an_unexpected_error_is_no_traceback() -> None:
+    """Even a bug is one line."""
+    with pytest.raises(click.ClickException, match="internal error: KeyError: 'x'"), reported():
+        raise KeyError("x")
+
+
+def test_a_reader_that_leaves_early_is_no_error_message() -> None:
+    """`jobmgr ... | head` ends silently."""
+    argv = [sys.executable, "-m", "jobmgrd.cli.jobmgr", "job", "id"]
+    with subprocess.Popen(
+        argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        process.stdout = None
+        _, errors = process.communicate(b"1 2 3")
+    assert (process.returncode, errors) == (BROKEN_PIPE, b"")
