@@ -46,6 +46,9 @@ class History(Protocol):
     def count_before(self, rule: int, t: float) -> int:
         """How many jobs of a class have `t_clean` < t."""
 
+    def position(self, job: Candidate) -> int:
+        """How many jobs of its class go before this one."""
+
     def find(self, ids: Sequence[int]) -> Sequence[Candidate]:
         """Those of these jobs that are inactive, held or not."""
 
@@ -129,3 +132,55 @@ def _prefix(
         return []
     heads = history.oldest(rule, batch)
     return [job for n, job in enumerate(heads) if n < excess or job.t_clean < cutoff]
+
+
+class Standing(Struct, frozen=True):
+    """Where an inactive job stands; -1 is unlimited.
+
+    `goes` is the time at which an age limit will be exceeded, None without one; `beyond` is how
+    many jobs have to end before a number limit is, 0 or less if it is already, None without one.
+    """
+
+    age: float
+    place: int
+    count: int
+    age_limit: float
+    num_limit: int
+    goes: float | None
+    beyond: int | None
+
+
+def standing(history: History, policy: Policy, job: Candidate, now: float) -> Standing:
+    """Where a job stands by the stricter of its rule's limits and the global ones."""
+    own = policy.rules.get(job.rule, Limits())
+    counts = history.counts()
+    place = history.position(job)
+    ages = [limits.age for limits in (own, policy.limits) if limits.age != UNLIMITED]
+    left: list[tuple[int, int]] = []
+    if own.num != UNLIMITED:
+        left.append((place + own.num - counts.get(job.rule, 0) + 1, own.num))
+    if policy.limits.num != UNLIMITED:
+        before = place + sum(
+            history.count_before(rule, job.t_clean) for rule in counts if rule != job.rule
+        )
+        left.append((before + policy.limits.num - sum(counts.values()) + 1, policy.limits.num))
+    beyond, num_limit = min(left, default=(None, UNLIMITED))
+    return Standing(
+        age=now - job.t_clean,
+        place=place,
+        count=counts.get(job.rule, 0),
+        age_limit=min(ages, default=UNLIMITED),
+        num_limit=num_limit,
+        goes=job.t_clean + min(ages) if ages else None,
+        beyond=beyond,
+    )
+
+
+def reason(history_counts: Mapping[int, int], policy: Policy, job: Candidate, now: float) -> str:
+    """Why a chosen job goes: "age" or "number", of its rule if that is what makes it eligible."""
+    own = policy.rules.get(job.rule, Limits())
+    if job.t_clean < own.cutoff(now):
+        return "age limit of its rule"
+    if own.excess(history_counts.get(job.rule, 0)):
+        return "number limit of its rule"
+    return "age limit" if job.t_clean < policy.limits.cutoff(now) else "number limit"

@@ -14,7 +14,7 @@ from typing import Protocol, TypeVar
 
 from msgspec import Struct
 
-from jobmgrd.jobs.retention import Candidate, History
+from jobmgrd.jobs.retention import Candidate, History, Limits
 
 T = TypeVar("T")
 
@@ -73,12 +73,31 @@ class OutputRow(Struct, frozen=True):
     data: bytes
 
 
+class Pin(Struct, frozen=True):
+    """A job that somebody wants kept. Times are UNIX time; `until` 0.0 is for ever."""
+
+    id: int
+    reason: str
+    until: float
+    userid: int
+    t: float
+
+
+class Orphan(Struct, frozen=True):
+    """A record that could not be replayed at start: it was put aside as it was found."""
+
+    row: ActiveRow
+    reason: str
+    t: float
+
+
 class Changes(Struct, frozen=True):
     """What one commit of the engine carries; all of it is kept, or none.
 
     A job is in at most one of `active` and `ended`. `ended` removes the active row. `rules` moves
     inactive jobs to other retention classes (a pin, a dependency, a rule that changed); ids that
-    are not inactive are passed over.
+    are not inactive are passed over. `pins` sets pins, and removes those that are None. `orphans`
+    moves active rows aside.
     `published` is the highest purge-log seq whose event went out; it need not be durable soon.
     """
 
@@ -86,6 +105,8 @@ class Changes(Struct, frozen=True):
     ended: Sequence[InactiveRow] = ()
     output: Sequence[OutputRow] = ()
     rules: Mapping[int, int] = {}  # id -> retention class
+    pins: Mapping[int, Pin | None] = {}
+    orphans: Sequence[Orphan] = ()
     meta: Mapping[str, bytes] = {}
     published: int = 0
 
@@ -127,6 +148,7 @@ class Recovered(Struct, frozen=True):
     max_jobid: int  # the highest id ever kept, purged or not
     meta: Mapping[str, bytes]
     unpublished: Sequence[PurgeRecord]  # committed, perhaps not announced
+    pins: Sequence[Pin] = ()
 
 
 class StoreStats(Struct, frozen=True):
@@ -140,7 +162,22 @@ class StoreStats(Struct, frozen=True):
     commit_seconds: float  # spent in commits, for a mean
     size: int  # bytes of the store's files, as of the last commit or checkpoint
     free: int  # bytes of these that hold nothing and go back step by step
+    purge_log_from: int = 1  # the first seq whose record is still whole
+    tombstones: int = 0
+    orphans: int = 0
 
+
+class Facts(Struct, frozen=True):
+    """What a retention class is told from."""
+
+    id: int
+    result: int
+    queue: str
+    userid: int
+
+
+Classify = Callable[[Facts], int]
+"""The retention class of an inactive job, decided inside a transaction."""
 
 Decide = Callable[[History], Sequence[Candidate]]
 """A pure decision made inside the transaction that carries it out."""
@@ -191,11 +228,36 @@ class Store(Protocol):
         without losing jobs that ended at the same instant.
         """
 
+    async def rows(self, ids: Sequence[int]) -> Sequence[InactiveRow]:
+        """Those of these jobs that are inactive, in no particular order."""
+
+    async def outputs(self, ids: Sequence[int]) -> Mapping[int, bytes]:
+        """As `output`, for those of these jobs that have any."""
+
     async def output(self, id: int) -> bytes:
         """All output kept with a job, active or not: RFC 24 entries, a line each."""
 
     async def purge_log(self, since: int, limit: int) -> Sequence[PurgeRecord]:
         """At most `limit` records with seq > since, in order; those of long ago are gone."""
+
+    async def reclass(self, after: int, limit: int, classify: Classify) -> int | None:
+        """Class the next `limit` inactive jobs anew, in one transaction; held jobs stay held.
+
+        `after` is a cursor: 0 at first, then what the last call returned; None is the end. Jobs
+        that end meanwhile may or may not be passed.
+        """
+
+    async def orphans(self) -> Sequence[Orphan]:
+        """The records that were put aside, by id."""
+
+    async def drop_orphans(self, ids: Sequence[int]) -> int:
+        """Erase these of them; how many there were."""
+
+    def limit_tombstones(self, limits: Limits) -> None:
+        """Keep tombstones so long (seconds since the purge) and so many, from now on.
+
+        Trimmed a few at a time along with later transactions: the oldest purges first.
+        """
 
     async def totals(self) -> Sequence[Total]:
         """The jobs that ever ended, by day, queue and result, in that order."""
