@@ -78,8 +78,8 @@ class SqliteArchive:
         try:
             work()
         except Exception as error:
+            failure = archive_error(error, self._path)  # asks why while the files are there
             self._close()
-            failure = archive_error(error, self._path)
             self._stats = msgspec.structs.replace(
                 self._stats, failures=self._stats.failures + 1, last_error=failure.text
             )
@@ -127,6 +127,7 @@ class SqliteArchive:
         with suppress(sqlite3.Error):
             if db.in_transaction:
                 db.execute("ROLLBACK")
+            db.execute("PRAGMA busy_timeout = 0").fetchone()
             db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         db.close()
 
