@@ -10,6 +10,8 @@ from jobmgrd.cli.connection import connect
 from jobmgrd.cli.failure import complain
 from jobmgrd.cli.ids import JOBID, spelled
 from jobmgrd.cli.lazy import examples
+from protocol.job import State
+from protocol.job_list import ListReply, ListRequest
 
 
 @click.command(
@@ -45,9 +47,6 @@ def cancel(ctx: click.Context, ids: tuple[int, ...], message: str, *, everything
 
 def _active_jobs() -> Sequence[int]:
     """The ids of the caller's active jobs."""
-    from protocol.job import State  # noqa: PLC0415 - --help needs no job states
-    from protocol.job_list import ListReply, ListRequest  # noqa: PLC0415
-
     request = ListRequest(0, ("userid",), int(State.ACTIVE))
     with connect() as client:
         jobs = client.rpc("job-list.list", request, reply=ListReply).jobs

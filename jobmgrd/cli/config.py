@@ -9,6 +9,8 @@ from jobmgrd.cli.connection import connect
 from jobmgrd.cli.failure import CommandError, about
 from jobmgrd.cli.json_path import lookup
 from jobmgrd.cli.lazy import examples
+from jobmgrd.config.errors import ConfigError
+from jobmgrd.config.files import read
 
 
 @click.group()
@@ -38,9 +40,6 @@ def reload() -> None:
 @click.argument("path", type=click.Path(exists=True, path_type=Path), metavar="FILE")
 def load(path: Path) -> None:
     """Replace the configuration by a TOML file, or a directory of *.toml, until the next reload."""
-    from jobmgrd.config.errors import ConfigError  # noqa: PLC0415 - --help needs no TOML
-    from jobmgrd.config.files import read  # noqa: PLC0415
-
     try:
         tables = read(path).raw
     except ConfigError as error:

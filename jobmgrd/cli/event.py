@@ -11,6 +11,7 @@ from jobmgrd.cli.connection import connect
 from jobmgrd.cli.failure import about
 from jobmgrd.cli.json_value import ObjectType
 from jobmgrd.cli.lazy import examples
+from protocol.payload import encode
 
 
 @click.group()
@@ -44,8 +45,6 @@ def sub(topics: tuple[str, ...], count: int | None) -> None:
 @click.argument("payload", required=False, type=ObjectType(), metavar="[JSON]")
 def pub(topic: str, payload: dict[str, Any] | None) -> None:
     """Publish an event with an optional payload, a JSON object."""
-    from protocol.payload import encode  # noqa: PLC0415 - --help needs no MessagePack
-
     request = {"topic": topic}
     if payload is not None:
         request["payload"] = b64encode(encode(payload)).decode()

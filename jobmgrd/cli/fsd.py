@@ -5,6 +5,9 @@ from typing import Final
 
 import click
 
+from protocol import duration
+from protocol.errors import FormatError
+
 
 class DurationType(click.ParamType[float]):
     """A finite duration such as 500ms, 30s, 2.5m, 1h or 7d; a bare number is seconds."""
@@ -18,9 +21,6 @@ class DurationType(click.ParamType[float]):
         ctx: click.Context | None,
     ) -> float:
         """The duration in seconds."""
-        from protocol import duration  # noqa: PLC0415 - --help needs no durations
-        from protocol.errors import FormatError  # noqa: PLC0415
-
         if not isinstance(value, str):
             return value
         try:

@@ -5,6 +5,9 @@ from typing import Final
 
 import click
 
+from protocol import jobid
+from protocol.errors import FormatError
+
 
 class JobIdType(click.ParamType[int]):
     """A job id in any spelling: ƒ58, decimal, hexadecimal, dothex and their kin."""
@@ -18,9 +21,6 @@ class JobIdType(click.ParamType[int]):
         ctx: click.Context | None,
     ) -> int:
         """The id as a number."""
-        from protocol import jobid  # noqa: PLC0415 - --help needs no ids
-        from protocol.errors import FormatError  # noqa: PLC0415
-
         if isinstance(value, int):
             return value
         try:
@@ -34,7 +34,5 @@ JOBID: Final = JobIdType()
 
 def spelled(id_: int) -> str:
     """An id in F58; with a plain f where the output has no ƒ, as Flux does it."""
-    from protocol import jobid  # noqa: PLC0415 - --help needs no ids
-
     utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
     return jobid.encode(id_, "f58" if utf8 else "f58plain")

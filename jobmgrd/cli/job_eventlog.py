@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from datetime import datetime
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import click
 
@@ -12,9 +12,7 @@ from jobmgrd.cli.failure import about
 from jobmgrd.cli.ids import JOBID, spelled
 from jobmgrd.cli.lazy import examples
 from jobmgrd.cli.outcome import WATCH
-
-if TYPE_CHECKING:
-    from protocol.eventlog import Entry
+from protocol.eventlog import Entry, decode
 
 _PATHS: Final = {"eventlog": "eventlog", "output": "guest.output", "guest.output": "guest.output"}
 
@@ -52,8 +50,6 @@ _PATHS: Final = {"eventlog": "eventlog", "output": "guest.output", "guest.output
 @click.argument("id_", type=JOBID, metavar="JOBID")
 def eventlog(id_: int, form: str, time_format: str, path: str, *, follow: bool) -> None:
     """Print what happened to a job: a line an event, with its time, name and context."""
-    from protocol.eventlog import decode  # noqa: PLC0415 - --help needs no eventlogs
-
     with about(f"job {spelled(id_)}"):
         if form == "json":
             for text in _texts(id_, _PATHS[path], follow=follow):
@@ -76,7 +72,7 @@ def _texts(id_: int, path: str, *, follow: bool) -> Iterator[str]:
             yield client.rpc("job-info.lookup", {"id": id_, "keys": [path]})[path]
 
 
-def _line(entry: "Entry", stamp: Callable[[float], str]) -> str:
+def _line(entry: Entry, stamp: Callable[[float], str]) -> str:
     context = (
         f"{key}={json.dumps(value, ensure_ascii=False, separators=(',', ':'))}"
         for key, value in (entry.context or {}).items()

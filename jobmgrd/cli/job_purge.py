@@ -4,7 +4,7 @@ Every line tells what has happened, what would happen, or what to type next.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import click
 
@@ -14,10 +14,8 @@ from jobmgrd.cli.fsd import FSD
 from jobmgrd.cli.ids import JOBID, spelled
 from jobmgrd.cli.lazy import examples
 from jobmgrd.cli.progress import progress
+from jobmgrd.client import BlockingClient
 from protocol.errors import RpcError
-
-if TYPE_CHECKING:
-    from jobmgrd.client import BlockingClient
 
 BATCH: Final = 100
 """Jobs a request may purge, and ids it may name."""
@@ -96,7 +94,7 @@ def purge(
 class _Purge:
     """One purge: what it has done so far is told however it ends."""
 
-    def __init__(self, client: "BlockingClient", *, batch: int, force: bool, verbose: bool) -> None:
+    def __init__(self, client: BlockingClient, *, batch: int, force: bool, verbose: bool) -> None:
         self._client = client
         self._batch = batch
         self._force = force

@@ -5,16 +5,16 @@ import re
 from collections.abc import Callable, Sequence
 from functools import reduce
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 import click
 
 from jobmgrd.cli.environment import environment
 from jobmgrd.cli.fsd import FSD
 from jobmgrd.cli.json_value import AssignmentType
-
-if TYPE_CHECKING:
-    from protocol.job_manager import SubmitRequest
+from protocol.job import URGENCY_DEFAULT, URGENCY_EXPEDITE, URGENCY_HOLD, URGENCY_MAX, Flag
+from protocol.job_manager import SubmitRequest
+from protocol.jobspec import from_command
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -22,8 +22,11 @@ _CC: Final = re.compile(r"(?<!\{)\{cc\}(?!\})")
 """{cc}, but not the {{..}} that the daemon replaces."""
 
 _COUNT: Final = click.IntRange(min=1)
-_URGENCY_MAX: Final = 31
-_URGENCIES: Final = {"hold": 0, "default": 16, "expedite": 31}
+_URGENCIES: Final = {
+    "hold": URGENCY_HOLD,
+    "default": URGENCY_DEFAULT,
+    "expedite": URGENCY_EXPEDITE,
+}
 
 
 class UrgencyType(click.ParamType[int]):
@@ -40,7 +43,7 @@ class UrgencyType(click.ParamType[int]):
         """The urgency, 0 to 31."""
         if value in _URGENCIES:
             return _URGENCIES[str(value)]
-        if not (str(value).isascii() and str(value).isdigit() and int(value) <= _URGENCY_MAX):
+        if not (str(value).isascii() and str(value).isdigit() and int(value) <= URGENCY_MAX):
             self.fail(f"{value!r} is not 0 to 31, hold, expedite or default", param, ctx)
         return int(value)
 
@@ -78,7 +81,7 @@ _OPTIONS: Final = (
         default=0.0,
         help="End the job after this time: 30s, 5m, 2h; a bare number is seconds.",
     ),
-    click.option("--urgency", type=URGENCY, default=16, help="0 to 31  [default: 16]"),
+    click.option("--urgency", type=URGENCY, default=URGENCY_DEFAULT, help="0 to 31  [default: 16]"),
     click.option("--job-name", metavar="NAME", help="[default: the program's name]"),
     click.option("-q", "--queue", metavar="NAME", help="[default: the default queue]"),
     click.option("--cwd", metavar="DIR", help="Where to run  [default: here]"),
@@ -141,9 +144,6 @@ def requester(
     Raises:
         CommandError, UsageError: the options make no job.
     """
-    from protocol.job_manager import SubmitRequest  # noqa: PLC0415 - --help needs no messages
-    from protocol.jobspec import from_command  # noqa: PLC0415
-
     variables = environment(options.env, os.environ)
     flags = _flags(options.flags)
     cwd = str(Path(options.cwd or ".").absolute())
@@ -179,8 +179,6 @@ def _fill(text: str, cc: int | None) -> str:
 
 
 def _flags(names: Sequence[str]) -> int:
-    from protocol.job import Flag  # noqa: PLC0415 - --help needs no messages
-
     flags = 0
     for name in ",".join(names).split(",") if names else ():
         if name.upper() not in Flag.__members__:

@@ -2,15 +2,15 @@
 
 import json
 import time
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import click
 
+from jobmgrd.cli import job_table
 from jobmgrd.cli.connection import connect
 from jobmgrd.cli.lazy import examples
-
-if TYPE_CHECKING:
-    from protocol.job_list import ListReply
+from protocol.job import State
+from protocol.job_list import ListReply, ListRequest
 
 COUNT: Final = 1000
 """Jobs listed unless --count says otherwise, as flux-jobs has it."""
@@ -37,8 +37,6 @@ def jobs(count: int, *, everything: bool, as_json: bool, no_header: bool) -> Non
 
     TIME is how long a job ran, or for a pending one its time limit.
     """
-    from jobmgrd.cli import job_table  # noqa: PLC0415 - --help needs no job states
-
     if as_json:
         click.echo(json.dumps({"jobs": _ask(count, ("all",), everything=everything).jobs}))
         return
@@ -48,10 +46,7 @@ def jobs(count: int, *, everything: bool, as_json: bool, no_header: bool) -> Non
     click.echo("".join(f"{line}\n" for line in job_table.lines(found, time.time())), nl=False)
 
 
-def _ask(count: int, attrs: tuple[str, ...], *, everything: bool) -> "ListReply":
-    from protocol.job import State  # noqa: PLC0415 - --help needs no job states
-    from protocol.job_list import ListReply, ListRequest  # noqa: PLC0415
-
+def _ask(count: int, attrs: tuple[str, ...], *, everything: bool) -> ListReply:
     states = State.ACTIVE | State.INACTIVE if everything else State.ACTIVE
     with connect() as client:
         return client.rpc("job-list.list", ListRequest(count, attrs, int(states)), reply=ListReply)

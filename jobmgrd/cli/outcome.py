@@ -2,14 +2,13 @@
 
 import os
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from jobmgrd.cli.failure import complain
 from jobmgrd.cli.ids import spelled
-
-if TYPE_CHECKING:
-    from jobmgrd.client import BlockingClient, Client
-    from protocol.eventlog import Entry
+from jobmgrd.client import BlockingClient, Client
+from protocol import eventlog
+from protocol.eventlog import Entry
 
 WATCH: Final = "job-info.eventlog-watch"
 NEVER_RAN: Final = 1
@@ -30,7 +29,7 @@ class Outcome:
         self._name = spelled(id_)
         self._t_submit: float | None = None
 
-    def take(self, entry: "Entry") -> str | None:
+    def take(self, entry: Entry) -> str | None:
         """Note an event. Returns the line to show if it is an exception."""
         context = entry.context or {}
         if self._t_submit is None:
@@ -53,14 +52,12 @@ def exit_code(status: int) -> int:
     return code if code >= 0 else _SIGNALED - code
 
 
-def entries(reply: dict[str, Any]) -> "Iterable[Entry]":
+def entries(reply: dict[str, Any]) -> Iterable[Entry]:
     """The eventlog entries in one answer of job-info.eventlog-watch."""
-    from protocol import eventlog  # noqa: PLC0415 - --help needs no eventlogs
-
     return eventlog.decode(reply["event"].encode())
 
 
-def wait(client: "BlockingClient", id_: int) -> Outcome:
+def wait(client: BlockingClient, id_: int) -> Outcome:
     """Wait until a job is inactive.
 
     Raises:
@@ -73,7 +70,7 @@ def wait(client: "BlockingClient", id_: int) -> Outcome:
     return outcome
 
 
-async def follow(client: "Client", id_: int) -> Outcome:
+async def follow(client: Client, id_: int) -> Outcome:
     """Wait until a job is inactive, and show its exceptions when they occur.
 
     Raises:

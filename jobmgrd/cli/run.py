@@ -5,7 +5,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import click
 
@@ -15,11 +15,10 @@ from jobmgrd.cli.ids import spelled
 from jobmgrd.cli.job_request import JobOptions, job_options, requester
 from jobmgrd.cli.lazy import examples
 from jobmgrd.cli.outcome import WATCH, Outcome, entries, follow
+from jobmgrd.client import Client
 from protocol.errors import RpcError
-
-if TYPE_CHECKING:
-    from jobmgrd.client import Client
-    from protocol.job_manager import SubmitRequest
+from protocol.job_manager import SubmitReply, SubmitRequest
+from protocol.job_output import chunk_of
 
 SECOND_CTRL_C: Final = 2.0
 """Seconds within which a second Ctrl-C cancels the job, as in flux-job attach."""
@@ -52,8 +51,6 @@ def run(
 
 
 async def _run(request: "SubmitRequest") -> int:
-    from protocol.job_manager import SubmitReply  # noqa: PLC0415 - --help needs no messages
-
     async with connect_async() as client:
         with about("run"):
             id_ = (await client.rpc("job-ingest.submit", request, reply=SubmitReply)).id
@@ -63,10 +60,8 @@ async def _run(request: "SubmitRequest") -> int:
     return outcome.exit_code
 
 
-async def _show_output(client: "Client", id_: int) -> None:
+async def _show_output(client: Client, id_: int) -> None:
     """Copy the job's output to our own, as it comes; nobody to read it cancels the job."""
-    from protocol.job_output import chunk_of  # noqa: PLC0415 - --help needs no eventlogs
-
     streams = {"stdout": sys.stdout.buffer, "stderr": sys.stderr.buffer}
     async for reply in client.stream(WATCH, {"id": id_, "path": "guest.output"}):
         for entry in entries(reply):
@@ -83,7 +78,7 @@ async def _show_output(client: "Client", id_: int) -> None:
 
 
 @contextmanager
-def _ctrl_c_cancels(client: "Client", id_: int) -> Iterator[None]:
+def _ctrl_c_cancels(client: Client, id_: int) -> Iterator[None]:
     """Have one Ctrl-C explained, and a second one soon after cancel the job."""
     loop = asyncio.get_running_loop()
     last = -SECOND_CTRL_C
@@ -105,7 +100,7 @@ def _ctrl_c_cancels(client: "Client", id_: int) -> Iterator[None]:
         loop.remove_signal_handler(signal.SIGINT)
 
 
-async def _cancel(client: "Client", id_: int, note: str) -> None:
+async def _cancel(client: Client, id_: int, note: str) -> None:
     try:
         payload = {"id": id_, "type": "cancel", "severity": 0, "note": note}
         await client.rpc("job-manager.raise", payload)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -13,11 +13,10 @@ from jobmgrd.cli.job_request import JobOptions, job_options, requester
 from jobmgrd.cli.lazy import examples
 from jobmgrd.cli.outcome import follow
 from jobmgrd.cli.pipelined import each
-from protocol.errors import RpcError
-
-if TYPE_CHECKING:
-    from jobmgrd.client import Client
-    from protocol.job_manager import SubmitRequest
+from jobmgrd.client import Client
+from protocol import idset
+from protocol.errors import FormatError, RpcError
+from protocol.job_manager import SubmitReply, SubmitRequest
 
 
 class IdsetType(click.ParamType[tuple[int, ...]]):
@@ -32,9 +31,6 @@ class IdsetType(click.ParamType[tuple[int, ...]]):
         ctx: click.Context | None,
     ) -> tuple[int, ...]:
         """The numbers, ascending."""
-        from protocol import idset  # noqa: PLC0415 - --help needs no idsets
-        from protocol.errors import FormatError  # noqa: PLC0415
-
         if isinstance(value, tuple):
             return value
         try:
@@ -84,14 +80,12 @@ def submit(
 
 
 async def _submit(
-    request: "Callable[[int | None], SubmitRequest]",
+    request: Callable[[int | None], SubmitRequest],
     ccs: Sequence[int | None],
     *,
     wait: bool,
     quiet: bool,
 ) -> int:
-    from protocol.job_manager import SubmitReply  # noqa: PLC0415 - --help needs no messages
-
     waiting: list[asyncio.Task[int]] = []
     async with connect_async() as client:
 
@@ -108,7 +102,7 @@ async def _submit(
         return max([1 if refusals else 0, *[await task for task in waiting]])
 
 
-async def _exit_code(client: "Client", id_: int) -> int:
+async def _exit_code(client: Client, id_: int) -> int:
     """The exit code of a job once it has ended; of one that cannot be watched, 1."""
     try:
         return (await follow(client, id_)).exit_code
