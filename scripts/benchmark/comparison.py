@@ -1,0 +1,59 @@
+"""Two runs beside each other: what got worse by more than the noise.
+
+A change counts when the medians differ by more than the wider of the two spreads (smallest to
+largest sample), and by more than FLOOR of the old median: three samples may agree by chance.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from msgspec import Struct
+
+from scripts.benchmark.figures import Figure
+from scripts.benchmark.results import Results
+
+FLOOR: Final = 0.03
+
+
+class Change(Struct, frozen=True):
+    """A figure in both runs."""
+
+    old: Figure
+    new: Figure
+
+    @property
+    def ratio(self) -> float:
+        """The new median in terms of the old one; 1.0 if both are nothing."""
+        if self.old.median == 0:
+            return 1.0 if self.new.median == 0 else float("inf")
+        return self.new.median / self.old.median
+
+    @property
+    def worse(self) -> bool:
+        """Whether it got worse by more than the noise."""
+        loss = self.new.median - self.old.median
+        if self.old.more_is_better:
+            loss = -loss
+        return loss > max(self.old.spread, self.new.spread, FLOOR * abs(self.old.median))
+
+    def __str__(self) -> str:
+        return (
+            f"{self.new.part}: {self.new.name}: {self.old.median:,.5g} -> "
+            f"{self.new.median:,.5g} {self.new.unit} ({self.ratio:.2f} of the earlier run)"
+        )
+
+
+def compare(old: Results, new: Results) -> list[Change]:
+    """The figures that both runs have, in the order of the new one; limits are not figures."""
+    earlier = {figure.key: figure for figure in old.figures}
+    limits = {(figure.part, figure.limit) for figure in new.figures}
+    return [
+        Change(earlier[figure.key], figure)
+        for figure in new.figures
+        if figure.key in earlier and figure.key not in limits
+    ]
+
+
+def slower(changes: Sequence[Change]) -> list[Change]:
+    """Those that got worse."""
+    return [change for change in changes if change.worse]

@@ -1,0 +1,27 @@
+"""All parts of the suite, in the order in which they are measured and shown."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from scripts.benchmark.parts import (
+    curve,
+    events,
+    idle,
+    memory,
+    processes,
+    purge,
+    rpc,
+    throughput,
+)
+from scripts.benchmark.run import Part
+
+PARTS: Final[Sequence[Part]] = (
+    throughput.PART,
+    curve.PART,
+    rpc.PART,
+    purge.PART,
+    events.PART,
+    processes.PART,
+    memory.PART,
+    idle.PART,
+)

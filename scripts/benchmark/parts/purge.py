@@ -1,0 +1,147 @@
+"""How fast history goes, who is kept waiting meanwhile, and whether the disk space comes back."""
+
+import time
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+from jobmgrd.client import BlockingClient
+from scripts.benchmark.daemon import CORES, Daemon
+from scripts.benchmark.errors import MeasurementError
+from scripts.benchmark.figures import Reading
+from scripts.benchmark.history import FILE, Order
+from scripts.benchmark.run import Case, Part, Run, until
+from scripts.benchmark.worker import Worker
+
+SIZES = (200_000, 1_000_000)
+QUICK = (20_000,)
+SLOW = 1_000_000
+ORDERS: Sequence[Order] = ("id", "random")
+BATCH = 100
+REST_SECONDS = 0.5
+SPACE_SECONDS = 20.0
+HEARTBEAT_SECONDS = 20.0
+"""After this time the rate by heartbeat is that of the jobs purged so far."""
+PERIOD = "200ms"
+
+
+def cases(run: Run) -> Sequence[Case]:
+    """By RPC, by heartbeat, and by SQLite alone, for each size and order."""
+    ways = {"by RPC": by_rpc, "by heartbeat": by_heartbeat, "by SQLite": by_sqlite}
+    return [
+        Case(
+            f"{jobs:,}, {order} order, {name}",
+            partial(way, jobs=jobs, what=f"{jobs:,}, {order} order", order=order),
+            slow=jobs >= SLOW,
+        )
+        for jobs in (QUICK if run.quick else SIZES)
+        for order in ORDERS
+        for name, way in ways.items()
+    ]
+
+
+def by_rpc(run: Run, jobs: int, order: Order, what: str) -> Sequence[Reading]:
+    """One client asks again until less than a batch went; another one asks for stats."""
+    with run.state(jobs, order) as state, Daemon(state) as daemon, daemon.client() as client:
+        before = on_disk(state)
+        with Worker("probe", uri=daemon.uri) as probe:
+            probe.read()
+            time.sleep(REST_SECONDS)
+            probe.go()
+            rest = probe.read()
+            rate = purge_all(client, jobs)
+            probe.go()
+            meanwhile = probe.read()
+        waited = until(lambda: _settled(client, state), SPACE_SECONDS)
+        after = on_disk(state)
+    p50, p99 = f"{what}: p50 at rest", f"{what}: p99 at rest"
+    return [
+        Reading(f"{what}: by RPC", rate, "job/s", _bare(what)),
+        Reading(f"{what}: stats-get meanwhile, p50", meanwhile["p50"], "ms", p50),
+        Reading(f"{what}: stats-get meanwhile, p99", meanwhile["p99"], "ms", p99),
+        Reading(f"{what}: on disk before", before, "MiB"),
+        Reading(f"{what}: on disk after", after, "MiB", f"{_bare(what)}, vacuumed"),
+        Reading(f"{what}: until the space was back", waited, "s"),
+        Reading(p50, rest["p50"], "ms"),
+        Reading(p99, rest["p99"], "ms"),
+    ]
+
+
+def purge_all(client: BlockingClient, jobs: int) -> float:
+    """Purge batch after batch until none is full; jobs a second.
+
+    Raises:
+        MeasurementError: not all of them went.
+    """
+    begin = time.monotonic()
+    gone, count = 0, BATCH
+    while count == BATCH:
+        request = {"num_limit": 0, "batch": BATCH, "force": True}
+        count = client.rpc("job-manager.purge", request)["count"]
+        gone += count
+    if gone != jobs:
+        raise MeasurementError(f"{gone:,} of {jobs:,} jobs were purged")
+    return gone / (time.monotonic() - begin)
+
+
+def by_heartbeat(run: Run, jobs: int, order: Order, what: str) -> Sequence[Reading]:
+    """Lower the limit, and let the heartbeat do it, in the part of its time that it may take."""
+    with (
+        run.state(jobs, order) as state,
+        Daemon(state) as daemon,
+        Worker("listen", uri=daemon.uri, jobs=jobs, seconds=HEARTBEAT_SECONDS) as listen,
+        daemon.client() as client,
+    ):
+        listen.read()
+        begin = time.monotonic()
+        client.rpc("config.load", _config(num_limit=0))
+        heard = listen.read()
+    rate = heard["jobs"] / (heard["last"] - begin)
+    return [Reading(f"{what}: by heartbeats of {PERIOD}", rate, "job/s", _bare(what))]
+
+
+def by_sqlite(run: Run, jobs: int, order: Order, what: str) -> Sequence[Reading]:
+    """Have SQLite alone delete the same rows from the same file."""
+    with (
+        run.state(jobs, order) as state,
+        Worker("sqlite", path=str(state / FILE), task="purge") as sqlite,
+    ):
+        done = sqlite.read()
+    return [
+        Reading(_bare(what), done["rate"], "job/s"),
+        Reading(f"{_bare(what)}, vacuumed", done["size"] / 2**20, "MiB"),
+    ]
+
+
+def on_disk(state: Path) -> float:
+    """What a state directory takes on its disk, in MiB."""
+    return sum(path.stat().st_blocks for path in state.iterdir()) * 512 / 2**20
+
+
+def _settled(client: BlockingClient, state: Path) -> bool:
+    """Whether nothing of the file is free any more, and its log is empty."""
+    log = state / f"{FILE}-wal"
+    stats = client.rpc("job-manager.stats-get")
+    return stats["store"]["free"] == 0 and not (log.exists() and log.stat().st_size)
+
+
+def _config(num_limit: int) -> dict[str, object]:
+    return {
+        "heartbeat": {"period": PERIOD},
+        "job-manager": {"inactive-num-limit": num_limit},
+        "resource": {"cores": CORES},
+        "daemon": {"log-level": "warning"},
+    }
+
+
+def _bare(what: str) -> str:
+    return f"{what}: bare SQLite"
+
+
+PART = Part(
+    "purge",
+    "purging a whole history by RPC and by heartbeat, stats-get meanwhile, bytes on disk",
+    cases,
+    bound=840,
+    quick_bound=45,
+)
