@@ -7,6 +7,7 @@ from typing import Final
 
 import click
 
+from jobmgrd.cli import archived
 from jobmgrd.cli.connection import connect
 from jobmgrd.cli.failure import about
 from jobmgrd.cli.ids import JOBID, spelled
@@ -47,16 +48,20 @@ _PATHS: Final = {"eventlog": "eventlog", "output": "guest.output", "guest.output
     default="eventlog",
     help="Which eventlog  [default: eventlog]",
 )
+@archived.archive_flag
 @click.argument("id_", type=JOBID, metavar="JOBID")
-def eventlog(id_: int, form: str, time_format: str, path: str, *, follow: bool) -> None:
+def eventlog(
+    id_: int, form: str, time_format: str, path: str, *, follow: bool, from_archive: bool
+) -> None:
     """Print what happened to a job: a line an event, with its time, name and context."""
     with about(f"job {spelled(id_)}"):
+        texts = _archived(id_, path) if from_archive else _texts(id_, path, follow=follow)
         if form == "json":
-            for text in _texts(id_, _PATHS[path], follow=follow):
+            for text in texts:
                 click.echo(text, nl=False)
             return
         stamp: Callable[[float], str] | None = None
-        for text in _texts(id_, _PATHS[path], follow=follow):
+        for text in texts:
             for entry in decode(text.encode()):
                 stamp = stamp or _stamps(time_format, entry.timestamp)
                 click.echo(_line(entry, stamp))
@@ -65,11 +70,18 @@ def eventlog(id_: int, form: str, time_format: str, path: str, *, follow: bool) 
 def _texts(id_: int, path: str, *, follow: bool) -> Iterator[str]:
     """The eventlog, in one piece or as it grows."""
     with connect() as client:
+        key = _PATHS[path]
         if follow:
-            for reply in client.stream(WATCH, {"id": id_, "path": path}):
+            for reply in client.stream(WATCH, {"id": id_, "path": key}):
                 yield reply["event"]
         else:
-            yield client.rpc("job-info.lookup", {"id": id_, "keys": [path]})[path]
+            yield client.rpc("job-info.lookup", {"id": id_, "keys": [key]})[key]
+
+
+def _archived(id_: int, path: str) -> Iterator[str]:
+    """The eventlog of a purged job, which is complete."""
+    job = archived.find(id_)
+    yield job.eventlog if path == "eventlog" else job.output
 
 
 def _line(entry: Entry, stamp: Callable[[float], str]) -> str:

@@ -1,11 +1,22 @@
 """jobmgr job info: one key of what is kept of a job, as it is kept."""
 
+from typing import Final
+
 import click
 
+from jobmgrd.cli import archived
 from jobmgrd.cli.connection import connect
 from jobmgrd.cli.failure import CommandError, about
 from jobmgrd.cli.ids import JOBID, spelled
 from jobmgrd.cli.lazy import examples
+
+_ARCHIVED: Final = {
+    "jobspec": "jobspec",
+    "R": "R",
+    "eventlog": "eventlog",
+    "guest.output": "output",
+}
+"""Keys, and the archive's words for them."""
 
 
 @click.command(
@@ -15,9 +26,10 @@ from jobmgrd.cli.lazy import examples
         "jobmgr job info ƒ5zHnEx guest.output",
     )
 )
+@archived.archive_flag
 @click.argument("id_", type=JOBID, metavar="JOBID")
 @click.argument("key")
-def info(id_: int, key: str) -> None:
+def info(id_: int, key: str, *, from_archive: bool) -> None:
     """Print what is kept of a job under KEY.
 
     KEY is jobspec, what was submitted (JSON, RFC 25); R, the resources it was given (JSON,
@@ -25,8 +37,11 @@ def info(id_: int, key: str) -> None:
     (JSON lines, RFC 24).
     """
     what = f"job {spelled(id_)}"
-    with connect() as client, about(what):
-        text = client.rpc("job-info.lookup", {"id": id_, "keys": [key]}).get(key)
+    if from_archive:
+        text = getattr(archived.find(id_), _ARCHIVED.get(key, ""), None)
+    else:
+        with connect() as client, about(what):
+            text = client.rpc("job-info.lookup", {"id": id_, "keys": [key]}).get(key)
     if not isinstance(text, str):
         raise CommandError(f"{what}: has no {key}")
     click.echo(text, nl=not text.endswith("\n"))

@@ -6,7 +6,8 @@ from typing import Final
 
 import click
 
-from jobmgrd.cli import job_table
+from jobmgrd.archive.reader import Filter
+from jobmgrd.cli import archived, job_table
 from jobmgrd.cli.connection import connect
 from jobmgrd.cli.lazy import examples
 from protocol.job import State
@@ -29,7 +30,10 @@ COUNT: Final = 1000
 )
 @click.option("--json", "as_json", is_flag=True, help="Print everything known, as one JSON object.")
 @click.option("--no-header", is_flag=True, help="Leave out the heading.")
-def jobs(count: int, *, everything: bool, as_json: bool, no_header: bool) -> None:
+@archived.archive_flag
+def jobs(
+    count: int, *, everything: bool, as_json: bool, no_header: bool, from_archive: bool
+) -> None:
     """List jobs: the pending by priority, then the running, then the ended.
 
     ST is the status: D depends on another job, P waits for a priority, S waits for resources,
@@ -37,6 +41,11 @@ def jobs(count: int, *, everything: bool, as_json: bool, no_header: bool) -> Non
 
     TIME is how long a job ran, or for a pending one its time limit.
     """
+    if from_archive:
+        with archived.reader() as archive:
+            purged = archive.newest(Filter(), count or None)
+            archived.print_jobs(purged, as_json=as_json, no_header=no_header)
+        return
     if as_json:
         click.echo(json.dumps({"jobs": _ask(count, ("all",), everything=everything).jobs}))
         return
