@@ -9,6 +9,9 @@ HEARTBEAT: Final = "heartbeat.pulse"
 PURGE: Final = "job-purge-inactive"
 JOB_STATE: Final = "job-state"
 
+READY: Final = "event.ready."
+"""Begins the topics by which a subscriber learns that its subscriptions are in effect."""
+
 
 class PurgeEvent(Struct, frozen=True):
     """job-purge-inactive: one committed batch. `t` is UNIX time."""

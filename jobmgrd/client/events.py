@@ -16,9 +16,9 @@ from msgspec import Struct
 
 from protocol import message
 from protocol.errors import MessageError
+from protocol.events import READY
 from protocol.payload import decode as decode_payload
 
-READY: Final = "event.ready."
 _SEQUENCES: Final = 1 << 32
 
 

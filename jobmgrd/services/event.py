@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 
 from jobmgrd.router import OWNER, Call, Route
 from protocol.errors import RpcError
-from protocol.events import HEARTBEAT, JOB_STATE, PURGE, PublishReply, PublishRequest
+from protocol.events import HEARTBEAT, JOB_STATE, PURGE, READY, PublishReply, PublishRequest
 from protocol.message import Cred
 
 
@@ -27,7 +27,7 @@ class EventService:
         """Publish an event with the caller's credentials."""
         if not request.topic or "\0" in request.topic:
             raise RpcError(errno.EPROTO, "event topic is empty or holds a NUL")
-        if request.topic in self.RESERVED:
+        if request.topic in self.RESERVED or request.topic.startswith(READY):
             raise RpcError(errno.EPERM, f"{request.topic} is published by jobmgrd alone")
         try:
             body = b64decode(request.payload, validate=True) if request.payload else None

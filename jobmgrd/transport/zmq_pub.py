@@ -1,8 +1,8 @@
 """The PUB socket: events out.
 
 It is an XPUB, so that it sees subscriptions: a subscriber that wants to know when its
-subscription is in effect subscribes last to a topic of its own, "event.ready." and a token, and
-is answered with an event of that topic whose sequence is that of the last regular event. The
+subscription is in effect subscribes last to a topic of its own, READY and a token, and is
+answered with an event of that topic whose sequence is that of the last regular event. The
 edge-triggered descriptor is read as zmq_router.py explains.
 
 A subscriber that does not read loses events once `SEND_HWM` of them wait for it; the sequence
@@ -16,11 +16,11 @@ from typing import Final
 import zmq
 
 from jobmgrd import multipart
+from protocol.events import READY
 from protocol.message import Cred, Event
 
-READY: Final = b"event.ready."
 SEND_HWM: Final = 10_000
-_SUBSCRIBE: Final = b"\x01"
+_SUBSCRIBE_READY: Final = b"\x01" + READY.encode()
 
 
 class ZmqPub:
@@ -82,7 +82,7 @@ class ZmqPub:
         try:
             while True:
                 message = self._socket.recv(zmq.NOBLOCK)
-                if message.startswith(_SUBSCRIBE + READY):
+                if message.startswith(_SUBSCRIBE_READY):
                     topic = message[1:].decode(errors="replace")
                     self._send(Event(topic, None, self.sequence & 0xFFFFFFFF, self._cred))
         except zmq.Again:

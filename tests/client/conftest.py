@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import pytest
 import zmq
 
-from jobmgrd.client.events import READY
+from protocol.events import READY
 from protocol.message import FLAG_STREAMING, Event, Request, Response, decode
 from protocol.payload import decode as decode_payload
 from protocol.payload import encode

@@ -2,9 +2,10 @@
 
 import pytest
 
-from jobmgrd.client.events import READY, Event, Feed
+from jobmgrd.client.events import Event, Feed
 from protocol import message
 from protocol.errors import PayloadError
+from protocol.events import READY
 from protocol.payload import encode
 
 

@@ -8,6 +8,8 @@ import msgpack
 import pytest
 import zmq
 
+from protocol.errors import RpcError
+from protocol.events import HEARTBEAT, JOB_STATE, PURGE, READY
 from protocol.message import FLAG_NORESPONSE, FLAG_STREAMING, Request, Response, decode
 from protocol.payload import decode as decode_payload
 from protocol.payload import encode
@@ -205,6 +207,17 @@ def test_a_client_that_sends_and_vanishes_leaves_nothing(shared_daemon: DaemonPr
         raw.socket.close()
     stats = shared_daemon.rpc("job-manager.stats-get")
     assert stats["journal"]["listeners"] == 0
+
+
+@pytest.mark.parametrize("topic", [HEARTBEAT, PURGE, JOB_STATE, READY, f"{READY}token"])
+def test_the_daemons_own_topics_are_not_for_clients(
+    shared_daemon: DaemonProcess, topic: str
+) -> None:
+    """A forged purge, or a forged promise that a subscription is in effect, is EPERM."""
+    with shared_daemon.client() as client, pytest.raises(RpcError) as caught:
+        client.rpc("event.publish", {"topic": topic})
+    assert caught.value.errnum == errno.EPERM
+    assert str(caught.value).endswith(f"{topic} is published by jobmgrd alone")
 
 
 def test_a_subscriber_that_never_reads_harms_nobody(shared_daemon: DaemonProcess) -> None:
