@@ -12,6 +12,8 @@ from typing import Final
 
 from msgspec import Struct
 
+from jobmgrd.rundir import default_rundir
+
 IPC: Final = "ipc://"
 PATH_MAX: Final = 107
 """Bytes of a unix socket's path: sun_path without its NUL (unix(7))."""
@@ -34,16 +36,9 @@ def find(uri: str | None = None, environ: Mapping[str, str] = os.environ) -> End
     Raises:
         UriError: the URI has an unknown scheme or its path is too long for a unix socket.
     """
-    uri = uri or environ.get("JOBMGRD_URI") or default_rundir(environ, os.getuid())
+    uri = uri or environ.get("JOBMGRD_URI") or str(default_rundir(os.getuid(), environ))
     rpc, _, events = uri.partition(",") if "://" in uri else (f"{IPC}{uri}/rpc", "", "")
     return Endpoints(_checked(rpc), _checked(events or _sibling(rpc)))
-
-
-def default_rundir(environ: Mapping[str, str], uid: int) -> str:
-    """The run directory of a daemon that was told none: one a user, and root's for the host."""
-    if uid == 0:
-        return "/run/jobmgrd"
-    return f"{environ.get('XDG_RUNTIME_DIR') or f'/run/user/{uid}'}/jobmgrd"
 
 
 def _sibling(rpc: str) -> str:

@@ -4,7 +4,7 @@
     reader.py       mapping -> tables, by the schema
     schema.py       the tables and keys, with their defaults
     kinds.py        the kinds of values
-    directories.py  default run and state directories
+    directories.py  the default state directory, and templates
     changes.py      what differs between two configurations
     errors.py       ConfigError
 
@@ -18,9 +18,10 @@ from msgspec import Struct
 
 from jobmgrd.config import files, reader
 from jobmgrd.config.changes import describe_change, restart_required
-from jobmgrd.config.directories import default_rundir, default_statedir, expand
+from jobmgrd.config.directories import default_statedir, expand
 from jobmgrd.config.errors import ConfigError
 from jobmgrd.config.schema import Config
+from jobmgrd.rundir import default_rundir
 
 __all__ = [
     "Config",

@@ -1,8 +1,11 @@
 """Where a client looks for the daemon."""
 
+import subprocess
+import sys
+
 import pytest
 
-from jobmgrd.client.uri import Endpoints, UriError, default_rundir, find
+from jobmgrd.client.uri import Endpoints, UriError, find
 
 
 def test_a_run_directory_holds_both_sockets() -> None:
@@ -36,11 +39,11 @@ def test_without_a_uri_the_default_run_directory_is_used(monkeypatch: pytest.Mon
     assert find(None, environ).rpc == "ipc:///run/user/1000/jobmgrd/rpc"
 
 
-def test_the_default_run_directory_depends_on_the_user() -> None:
-    """Root's daemon is the host's; without XDG_RUNTIME_DIR its usual value is assumed."""
-    assert default_rundir({"XDG_RUNTIME_DIR": "/x"}, 0) == "/run/jobmgrd"
-    assert default_rundir({"XDG_RUNTIME_DIR": "/x"}, 7) == "/x/jobmgrd"
-    assert default_rundir({}, 7) == "/run/user/7/jobmgrd"
+def test_a_client_does_not_import_what_reads_configuration() -> None:
+    """Finding the daemon's run directory costs a script neither TOML nor logging."""
+    code = "import sys, jobmgrd.client; print(*({'tomli', 'structlog'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""
 
 
 def test_tcp_is_refused_with_the_reason() -> None:
