@@ -12,7 +12,7 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Final
 
@@ -26,10 +26,7 @@ from jobmgrd.archive.schema import COLUMNS, archive_error, open_writer
 BATCH_MAX: Final = 100
 """Jobs in one transaction; outputs are large, and a reader of the log waits for none of them."""
 
-_PUT: Final = (
-    f"INSERT INTO job ({COLUMNS}) VALUES ({', '.join('?' * len(COLUMNS.split()))})"  # noqa: S608 - constants
-    " ON CONFLICT (id) DO NOTHING"
-)
+_ROW: Final = f"({', '.join('?' * len(ArchivedJob.__struct_fields__))})"
 _SUBMITTED: Final = "SELECT t_submit FROM job WHERE id = ?"
 
 
@@ -89,7 +86,8 @@ class SqliteArchive:
     def _put(self, jobs: Sequence[ArchivedJob]) -> None:
         db = self._opened()
         db.execute("BEGIN IMMEDIATE")
-        added = db.executemany(_PUT, map(astuple, jobs)).rowcount
+        values = [value for job in jobs for value in astuple(job)]
+        added = db.execute(_insert(len(jobs)), values).rowcount
         if added < len(jobs):
             self._check_same(db, jobs)
         db.execute("COMMIT")
@@ -137,3 +135,14 @@ class SqliteArchive:
             with suppress(FileNotFoundError):
                 size += path.stat().st_size
         return size
+
+
+@cache
+def _insert(count: int) -> str:
+    """The statement for this many jobs.
+
+    One for all, since a thread that runs a statement gives up the interpreter lock, and beside a
+    busy event loop has to wait for it each time.
+    """
+    rows = ", ".join([_ROW] * count)
+    return f"INSERT INTO job ({COLUMNS}) VALUES {rows} ON CONFLICT (id) DO NOTHING"  # noqa: S608 - constants
