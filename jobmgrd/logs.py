@@ -24,7 +24,7 @@ _LEVELS: Final[dict[str, int]] = {
 }
 
 
-def configure(level: str, format: Format) -> None:  # noqa: A002 (the key's name is log-format)
+def configure(level: str, format: Format) -> None:
     """Send log events of a level and above to stderr; may be called again at any time.
 
     Args:

@@ -38,7 +38,7 @@ def parse(text: str) -> list[str]:
     return hosts
 
 
-def format(hosts: Iterable[str]) -> str:  # noqa: A001 (called as hostlist.format)
+def format(hosts: Iterable[str]) -> str:
     """The hostlist of these hosts; consecutive numbers become a range.
 
     Raises:

@@ -83,7 +83,7 @@ _DECODER: Final = msgspec.json.Decoder(_R)
 _encode: Final = msgspec.json.Encoder().encode
 
 
-def one_rank(  # noqa: PLR0917 (called once an allocation, where keywords cost)
+def one_rank(
     rank: int,
     cores: Sequence[int],
     gpus: Sequence[int],

@@ -25,7 +25,7 @@ def wrap(payload: bytes, userid: int) -> str:
     return f"{_base64(header.encode())}.{_base64(payload)}.none"
 
 
-def unwrap(J: str) -> tuple[int, bytes]:  # noqa: N803 (its name in RFC 15)
+def unwrap(J: str) -> tuple[int, bytes]:
     """The claimed userid and the payload.
 
     Raises:

@@ -3,7 +3,7 @@
 import asyncio
 import errno
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 
 import pytest
 
@@ -12,11 +12,28 @@ from jobmgrd.exec.port import Attempt, ExecEvent, Failed, Finished, Notify, Outp
 from jobmgrd.jobs.scheduler import NodeConfig, Scheduler
 from jobmgrd.store.memory import MemoryStore
 from jobmgrd.store.port import Changes, InactiveRow, StoreError
-from protocol.job import State
 from protocol.job_manager import SubmitReply
 from protocol.jobspec import from_command, parse
 
 JOBSPEC = from_command(["true"])
+
+
+class Signal:
+    """Lets tests wait until a condition holds that something just changed."""
+
+    def __init__(self) -> None:
+        self._event = asyncio.Event()
+
+    def set(self) -> None:
+        """Something changed."""
+        self._event.set()
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Wait, within a bound, until a condition holds."""
+        async with asyncio.timeout(10):
+            while not condition():
+                self._event.clear()
+                await self._event.wait()
 
 
 class Executor:
@@ -26,11 +43,13 @@ class Executor:
         self.attempts: list[Attempt] = []
         self.signals: list[tuple[int, int]] = []
         self.cancelled: list[int] = []
+        self.changed = Signal()
         self.tell: Notify = lambda _event: None
 
     def start(self, attempt: Attempt) -> None:
         """See the port."""
         self.attempts.append(attempt)
+        self.changed.set()
 
     def signal(self, id: int, signum: int) -> None:
         """See the port."""
@@ -52,9 +71,11 @@ class FailingStore(MemoryStore):
     def __init__(self) -> None:
         super().__init__()
         self.failing = False
+        self.on_write: Callable[[Changes], None] = lambda _changes: None
 
     def write(self, changes: Changes) -> "asyncio.Future[None]":
         """Fail, or write."""
+        self.on_write(changes)
         if not self.failing:
             return super().write(changes)
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -67,7 +88,7 @@ class Recorder:
 
     def __init__(self) -> None:
         self.names: list[str] = []
-        self.changed = asyncio.Event()
+        self.changed = Signal()
 
     def committed(self, batch: Sequence[Committed]) -> None:
         """See Listener."""
@@ -77,10 +98,7 @@ class Recorder:
 
     async def until(self, name: str) -> None:
         """Wait until an event of this name is durable."""
-        async with asyncio.timeout(10):
-            while name not in self.names:
-                self.changed.clear()
-                await self.changed.wait()
+        await self.changed.until(lambda: name in self.names)
 
 
 class Bench:
@@ -107,9 +125,8 @@ class Bench:
 
     async def started(self, id: int) -> None:
         """Wait until an attempt was handed to the executor."""
-        async with asyncio.timeout(10):
-            while id not in [attempt.id for attempt in self.executor.attempts]:
-                await asyncio.sleep(0)
+        attempts = self.executor.attempts
+        await self.executor.changed.until(lambda: id in [attempt.id for attempt in attempts])
 
     def tell(self, event: ExecEvent) -> None:
         """Have the executor tell something."""
@@ -167,10 +184,13 @@ async def test_a_failed_start_is_an_exception(bench: Bench) -> None:
 async def test_a_cancel_before_the_start_starts_nothing(bench: Bench) -> None:
     """Between alloc and start nothing was run, so nothing has to finish."""
     await bench.submit()
-    job = bench.engine.jobs[1]
-    while job.state is not State.RUN:
-        await asyncio.sleep(0)
-    bench.engine.raise_exception(job, "cancel", 0, "")
+
+    def cancel_with_the_alloc(changes: Changes) -> None:
+        if any(row.R for row in changes.active):
+            bench.store.on_write = lambda _changes: None
+            bench.engine.raise_exception(bench.engine.jobs[1], "cancel", 0, "")
+
+    bench.store.on_write = cancel_with_the_alloc
     await bench.recorder.until("clean")
     assert not bench.executor.attempts
     assert "finish" not in bench.recorder.names

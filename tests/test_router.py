@@ -112,11 +112,11 @@ class Bench:
         self.tasks.append(asyncio.get_running_loop().create_task(work))
         return None
 
-    def send(self, topic: str, keys: dict[str, Any] | None, **fields: Any) -> None:  # noqa: ANN401
+    def send(self, topic: str, keys: dict[str, Any] | None, **given: Any) -> None:  # noqa: ANN401
         """Dispatch a request."""
-        fields = {"cred": Cred(0, ROLE_OWNER), "matchtag": 3, "routes": (b"me",)} | fields
+        fields: dict[str, Any] = {"cred": Cred(0, ROLE_OWNER), "matchtag": 3, "routes": (b"me",)}
         body = None if keys is None else encode(keys)
-        self.router.dispatch(Request(topic, body, **fields), self.peer)
+        self.router.dispatch(Request(topic, body, **(fields | given)), self.peer)
 
     async def ask(self, topic: str, keys: dict[str, Any] | None, **fields: Any) -> Response:  # noqa: ANN401
         """Dispatch a request and give its one answer."""

@@ -63,7 +63,7 @@ def test_accepts_keys_in_any_order_and_unknown_ones() -> None:
         (sealed(HEADER.replace(b"i1000", b"i 10")), "userid is 'i 10'"),
     ],
 )
-def test_refuses_a_malformed_signature(J: str, text: str) -> None:  # noqa: N803 (its name)
+def test_refuses_a_malformed_signature(J: str, text: str) -> None:
     """Every part is checked, and the text names the part."""
     with pytest.raises(FormatError, match=text):
         signature.unwrap(J)
