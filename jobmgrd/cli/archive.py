@@ -31,13 +31,7 @@ WRITERS: Final[dict[str, Callable[[Iterable[ArchivedJob], BinaryIO], int]]] = {
 }
 
 
-@click.group(
-    epilog=examples(
-        "jobmgr archive list --since 7d --result failed",
-        "jobmgr archive show ƒ5zHnEx",
-        "jobmgr archive export --before 2026-01-01 --output 2025.jsonl",
-    )
-)
+@click.group()
 @click.option(
     "--archive",
     "path",
@@ -53,7 +47,13 @@ def archive(ctx: click.Context, path: Path | None) -> None:
     ctx.obj = path
 
 
-@archive.command("list")
+@archive.command(
+    "list",
+    epilog=examples(
+        "jobmgr archive list --since 7d --result failed",
+        "jobmgr archive list --json --since 2026-01-01 --before 2026-02-01 | jq '.jobs | length'",
+    ),
+)
 @click.option(
     "-n", "--count", type=click.IntRange(min=0), default=COUNT, help=f"[default: {COUNT}; 0: all]"
 )
@@ -76,7 +76,11 @@ def list_(
         archived.print_jobs(jobs, as_json=as_json, no_header=no_header)
 
 
-@archive.command()
+@archive.command(
+    epilog=examples(
+        "jobmgr archive show ƒ5zHnEx", "jobmgr archive show --json ƒ5zHnEx | jq .jobspec.tasks"
+    )
+)
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON, eventlogs and all.")
 @click.argument("id_", type=JOBID, metavar="JOBID")
 @click.pass_obj
@@ -97,8 +101,16 @@ def show(path: Path | None, id_: int, *, as_json: bool) -> None:
         click.echo(f"{name}:\n{value}", nl=not str(value).endswith("\n"))
 
 
-@archive.command()
-@click.option("--format", "form", type=click.Choice(list(WRITERS)), default="jsonl")
+@archive.command(
+    epilog=examples(
+        "jobmgr archive export --before 2026-01-01 --output 2025.jsonl",
+        "jobmgr archive export --user alice | jq -c '[.id, .eventlog[-1].timestamp]'",
+        "jobmgr archive export --format parquet --output jobs.parquet",
+    )
+)
+@click.option(
+    "--format", "form", type=click.Choice(list(WRITERS)), default="jsonl", help="[default: jsonl]"
+)
 @click.option(
     "-o",
     "--output",

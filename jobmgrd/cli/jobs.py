@@ -21,6 +21,7 @@ COUNT: Final = 1000
     epilog=examples(
         "jobmgr jobs                  pending and running jobs",
         "jobmgr jobs -a -n 20         the same, then ended ones, the last first; 20 in all",
+        "jobmgr jobs --archive        purged ones, the last to end first",
         "jobmgr jobs -a --json | jq '.jobs[] | select(.result == 2) | .id'",
     )
 )

@@ -73,6 +73,22 @@ def test_without_pyarrow_the_error_says_what_to_do(monkeypatch: pytest.MonkeyPat
     assert not file.getvalue()
 
 
+def test_row_groups_end_at_a_number_of_jobs_or_of_letters(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is in memory at a time is bounded, even if each job has megabytes of output."""
+    jobs = [job(id) for id in range(1, 11)]
+    monkeypatch.setattr(parquet, "GROUP_JOBS", 4)
+    assert [len(group) for group in parquet._groups(jobs)] == [4, 4, 2]
+    monkeypatch.setattr(parquet, "GROUP_TEXT", 1)
+    assert [len(group) for group in parquet._groups(jobs)] == [1] * 10
+
+
+def test_rows_have_microseconds_and_null_for_never() -> None:
+    """What a Parquet timestamp takes."""
+    never_ran = msgspec.structs.replace(job(2), t_run=0.0)
+    ((row,),) = parquet._groups([never_ran])
+    assert (row["t_clean"], row["t_run"]) == (2_000_000, None)
+
+
 def test_parquet_has_typed_columns_in_row_groups(monkeypatch: pytest.MonkeyPatch) -> None:
     """Numbers, UTC timestamps, null for never, texts; a group no larger than told."""
     installed = pytest.importorskip("pyarrow.parquet")
