@@ -21,7 +21,10 @@ from jobmgrd.config import (
     load,
     restart_required,
 )
+from jobmgrd.config.schema import Archive
 from jobmgrd.jobs.retention import UNLIMITED, Limits
+from jobmgrd.jobs.rules import RULES_MAX, Rule
+from protocol.job import Result
 
 Write = Callable[[str, str], Path]
 
@@ -100,6 +103,29 @@ def test_a_key_set_in_two_files_is_refused(write: Write, tmp_path: Path) -> None
     )
 
 
+def test_rules_in_two_files_are_refused(write: Write, tmp_path: Path) -> None:
+    """The order of rules means something, and that of files must not: the error names both."""
+    a = write("a.toml", "[[job-manager.retention]]\nname = 'a'\n")
+    b = write("b.toml", "[[job-manager.retention]]\nname = 'b'\n")
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path)
+    assert str(caught.value) == (
+        f"{b}: [job-manager] retention: already set in {a}, expected a key to be set in one file"
+    )
+
+
+def test_an_error_in_a_rule_names_the_file_that_is_wrong(write: Write, tmp_path: Path) -> None:
+    """As for any table: file, rule, key, what is wrong and what was expected."""
+    write("a.toml", "[job-manager.archive]\n")
+    b = write("b.toml", "[[job-manager.retention]]\nname = 'a'\nresult = 'fail'\n")
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path)
+    assert str(caught.value) == (
+        f"{b}: [job-manager.retention[a]] result: unknown value 'fail', expected one of "
+        '"completed", "failed", "canceled", "timeout"; or an array of such'
+    )
+
+
 def test_a_value_and_a_table_of_one_name_are_refused(write: Write, tmp_path: Path) -> None:
     """A name is a table in all files or in none."""
     write("a.toml", "[resource]\ncores = 3\n")
@@ -155,7 +181,8 @@ def test_an_unknown_key_is_refused_with_the_nearest_one() -> None:
     text = refusal({"job-manager": {"inactive-age-limits": "7d"}})
     assert text == (
         "config.load: [job-manager] inactive-age-limits: unknown key (did you mean "
-        "inactive-age-limit?), expected one of inactive-age-limit, inactive-num-limit, purge-budget"
+        "inactive-age-limit?), expected one of inactive-age-limit, inactive-num-limit, "
+        "purge-budget, tombstone-limit, archive, retention"
     )
 
 
@@ -190,6 +217,10 @@ def test_a_key_outside_of_a_table_is_refused() -> None:
         ("job-manager", "inactive-num-limit", True, "Expected integer, got boolean"),
         ("job-manager", "inactive-num-limit", 2**63, "must be <= 9223372036854775807"),
         ("job-manager", "purge-budget", "0", "must be > 0"),
+        ("job-manager.tombstone-limit", "num", -2, "must be >= 0"),
+        ("job-manager.tombstone-limit", "age", 90, "Expected string, got integer"),
+        ("job-manager.archive", "format", "parquet", "unknown value 'parquet'"),
+        ("job-manager.archive", "path", "archive.sqlite", "relative path 'archive.sqlite'"),
         ("heartbeat", "period", "0s", "must be > 0"),
         ("heartbeat", "period", "inf", "must be finite"),
         ("exec", "kill-timeout", "infinity", "must be finite"),
@@ -221,10 +252,94 @@ def test_a_key_outside_of_a_table_is_refused() -> None:
 )
 def test_a_wrong_value_is_refused(table: str, key: str, value: object, problem: str) -> None:
     """The text names source, table and key, and says what is wrong before what was expected."""
-    text = refusal({table: {key: value}})
+    raw: dict[str, Any] = {key: value}
+    for name in reversed(table.split(".")):
+        raw = {name: raw}
+    text = refusal(raw)
     assert text.startswith(f"config.load: [{table}] {key}: ")
     assert problem in text.split(", expected ")[0]
     assert ", expected " in text
+
+
+def with_rules(*rules: object) -> dict[str, Any]:
+    """A configuration of retention rules."""
+    return {"job-manager": {"retention": list(rules)}}
+
+
+@pytest.mark.parametrize(
+    ("rule", "place", "problem"),
+    [
+        ({}, "[2]] name", "key is missing"),
+        ({"nmae": "b"}, "[2]] nmae", "unknown key (did you mean name?)"),
+        ({"name": ""}, "[2]] name", "name is empty"),
+        ({"name": 3}, "[2]] name", "Expected string, got integer"),
+        ({"name": "a"}, "[a]] name", "name used twice"),
+        ({"name": "default"}, "[default]] name", "reserved name 'default'"),
+        ({"name": "pinned"}, "[pinned]] name", "reserved name 'pinned'"),
+        ({"name": "b", "results": "failed"}, "[b]] results", "unknown key (did you mean result?)"),
+        ({"name": "b", "result": "FAILED"}, "[b]] result", "unknown value 'FAILED'"),
+        ({"name": "b", "result": ["failed", 3]}, "[b]] result", "Expected string, got integer"),
+        ({"name": "b", "result": []}, "[b]] result", "array is empty"),
+        ({"name": "b", "queue": 1}, "[b]] queue", "Expected string, got integer"),
+        ({"name": "b", "userid": "root"}, "[b]] userid", "Expected integer, got string"),
+        ({"name": "b", "userid": [0, -1]}, "[b]] userid", "must be >= 0"),
+        ({"name": "b", "userid": 2**32 - 1}, "[b]] userid", "must be <= 4294967294"),
+        ({"name": "b", "age-limit": 60}, "[b]] age-limit", "Expected string, got integer"),
+        ({"name": "b", "age-limit": "60x"}, "[b]] age-limit", "invalid FSD"),
+        ({"name": "b", "num-limit": -2}, "[b]] num-limit", "must be >= 0"),
+        ("b", "[2]]", "Expected table, got string"),
+    ],
+)
+def test_a_wrong_rule_is_refused(rule: object, place: str, problem: str) -> None:
+    """The text names the rule by its name, or by its number if it has none."""
+    text = refusal(with_rules({"name": "a"}, rule))
+    assert text.startswith(f"config.load: [job-manager.retention{place}: {problem}")
+
+
+def test_rules_are_tables_and_no_more_than_can_be_told_apart() -> None:
+    """Single brackets are the likely slip; the class numbers of jobs have room for so many."""
+    assert refusal({"job-manager": {"retention": {"name": "a"}}}) == (
+        "config.load: [job-manager.retention]: Expected array, got table, "
+        "expected tables [[job-manager.retention]]"
+    )
+    rules = [{"name": f"{n}"} for n in range(RULES_MAX + 1)]
+    assert len(check(with_rules(*rules[1:]), "x").config.job_manager.retention) == RULES_MAX
+    text = refusal(with_rules(*rules))
+    assert text == "config.load: [job-manager.retention]: 100 tables, expected at most 99"
+
+
+def test_rules_keep_their_order() -> None:
+    """The first that matches a job is the job's, so the order written is the order read."""
+    rules = with_rules(
+        {"name": "z", "result": ["failed", "timeout"], "age-limit": "30d"},
+        {"name": "a", "queue": ["debug", ""], "userid": 7, "num-limit": 0},
+        {"name": "m"},
+    )
+    assert check(rules, "x").config.job_manager.retention == (
+        Rule("z", frozenset({Result.FAILED, Result.TIMEOUT}), limits=Limits(30 * 86400, UNLIMITED)),
+        Rule("a", frozenset(), frozenset({"debug", ""}), frozenset({7}), Limits(UNLIMITED, 0)),
+        Rule("m"),
+    )
+
+
+def test_an_archive_is_there_if_its_table_is() -> None:
+    """An empty table switches it on with its defaults; no other value does."""
+    assert Config().job_manager.archive is None
+    assert check({"job-manager": {"archive": {}}}, "x").config.job_manager.archive == Archive(
+        "{{statedir}}/archive.sqlite", "sqlite"
+    )
+    assert refusal({"job-manager": {"archive": True}}) == (
+        "config.load: [job-manager.archive]: Expected table, got boolean"
+    )
+
+
+def test_tombstones_have_limits() -> None:
+    """A million by default; either limit can be set or taken away."""
+    default = Config().job_manager.tombstone_limit
+    assert (default.num, default.age) == (1_000_000, UNLIMITED)
+    limits = {"num": -1, "age": "90d"}
+    changed = check({"job-manager": {"tombstone-limit": limits}}, "x").config.job_manager
+    assert (changed.tombstone_limit.num, changed.tombstone_limit.age) == (UNLIMITED, 90 * 86400)
 
 
 def test_no_limit_can_be_written_down() -> None:
@@ -263,13 +378,16 @@ def test_a_size_may_be_a_fraction_of_a_unit() -> None:
 VALUES = st.sampled_from(
     [None, True, 0, -1, 2**70, 1.5, math.nan, math.inf, "", "1", "inf", "nan", "{{", "ipc:///a\0"]
 )
-NAMES = st.sampled_from(["bind", "rundir", "cores", "output-limit", "purge-budget", "x"])
+NAMES = st.sampled_from(
+    ["bind", "rundir", "cores", "output-limit", "purge-budget", "archive", "retention", "name", "x"]
+)
+ITEMS = VALUES | st.dictionaries(NAMES, VALUES, max_size=2)
 
 
 @given(
     st.dictionaries(
         st.sampled_from(["rpc", "daemon", "job-manager", "exec", "resource", "x"]),
-        VALUES | st.dictionaries(NAMES, VALUES | st.lists(VALUES, max_size=2), max_size=2),
+        VALUES | st.dictionaries(NAMES, ITEMS | st.lists(ITEMS, max_size=2), max_size=2),
         max_size=2,
     )
 )
@@ -298,6 +416,24 @@ def test_a_change_is_told_by_dotted_names() -> None:
     assert describe_change(Config(), config) == changed
     assert restart_required(Config(), config) == ["store.durability", "resource.cores"]
     assert describe_change(config, config) == []
+
+
+def test_switching_the_archive_waits_for_a_restart() -> None:
+    """On or off is a change of the table; within it, of the key. Rules and limits apply at once."""
+    off = Config()
+    on = check({"job-manager": {"archive": {}}}, "x").config
+    moved = check({"job-manager": {"archive": {"path": "/a"}}}, "x").config
+    for old, new, changed in [
+        (off, on, ["job-manager.archive"]),
+        (moved, off, ["job-manager.archive"]),
+        (on, moved, ["job-manager.archive.path"]),
+    ]:
+        assert describe_change(old, new) == restart_required(old, new) == changed
+    raw = {"tombstone-limit": {"num": 5}, "retention": [{"name": "a"}]}
+    other = check({"job-manager": raw}, "x").config
+    changed = ["job-manager.tombstone-limit.num", "job-manager.retention"]
+    assert describe_change(off, other) == changed
+    assert restart_required(off, other) == []
 
 
 def test_root_has_the_system_directories() -> None:

@@ -1,11 +1,16 @@
 """The example configuration and the systemd unit agree with the daemon."""
 
 import re
+from collections.abc import Mapping
 from configparser import RawConfigParser, SectionProxy
 from pathlib import Path
+from typing import Any
 
 from jobmgrd.config import Config, default_rundir, default_statedir, load
-from jobmgrd.config.schema import Table, keys
+from jobmgrd.config.schema import Archive, Key, Rows, Table, keys
+from jobmgrd.jobs.retention import Limits
+from jobmgrd.jobs.rules import Rule
+from protocol.job import Result
 
 ETC = Path(__file__).parent.parent / "etc"
 EXAMPLE = ETC / "jobmgrd.toml"
@@ -27,6 +32,28 @@ def read_unit() -> SectionProxy:
     return unit["Service"]
 
 
+def keys_at(*place: str) -> Mapping[str, Key]:
+    """The keys of a table, which may be within another, or one of an array."""
+    table: type[Table] = Config
+    for name in place:
+        value = keys(table)[name].value
+        within = value.table if isinstance(value, Rows) else value
+        assert isinstance(within, type)
+        table = within
+    return keys(table)
+
+
+def assert_shown(shown: Mapping[str, Any], *place: str) -> None:
+    """Every key of a table, in the schema's order; those of an array's tables among them all."""
+    assert list(shown) == list(keys_at(*place)), place
+    for name, key in keys_at(*place).items():
+        if isinstance(key.value, Rows):
+            rows = shown[name]
+            assert {found for row in rows for found in row} == set(keys_at(*place, name))
+        elif isinstance(key.value, type):
+            assert_shown(shown[name], *place, name)
+
+
 def test_the_example_as_shipped_sets_nothing() -> None:
     """It may be installed as it is."""
     loaded = load(EXAMPLE)
@@ -34,7 +61,7 @@ def test_the_example_as_shipped_sets_nothing() -> None:
 
 
 def test_the_example_shows_the_defaults(tmp_path: Path) -> None:
-    """Uncommenting every line changes nothing for root's daemon."""
+    """Uncommenting every line but the archive's and the rules' changes nothing for root."""
     loaded = load(uncommented(tmp_path))
     assert loaded.warnings == []
     shown, default = loaded.config, Config()
@@ -44,19 +71,25 @@ def test_the_example_shows_the_defaults(tmp_path: Path) -> None:
     for name in ("rpc", "events", "heartbeat", "store", "exec", "resource"):
         assert getattr(shown, name) == getattr(default, name), name
     assert shown.job_manager.limits == default.job_manager.limits
+    assert shown.job_manager.tombstone_limit == default.job_manager.tombstone_limit
+    assert shown.job_manager.archive == Archive()
     assert shown.daemon.log_level == default.daemon.log_level
     assert shown.daemon.log_format == default.daemon.log_format
 
 
 def test_the_example_shows_every_key_under_a_comment(tmp_path: Path) -> None:
     """Each key of the schema appears, and the table or the key is explained."""
-    raw = load(uncommented(tmp_path)).raw
-    for name, key in keys(Config).items():
-        assert isinstance(key.value, type)
-        assert issubclass(key.value, Table)
-        shown = raw[name]
-        assert isinstance(shown, dict)
-        assert list(shown) == list(keys(key.value)), name
+    assert_shown(load(uncommented(tmp_path)).raw)
+
+
+def test_the_rules_of_the_example_do_what_it_says(tmp_path: Path) -> None:
+    """Failures for 30 days, 100 timeouts, and tests of two users for an hour."""
+    day = 86400.0
+    assert load(uncommented(tmp_path)).config.job_manager.retention == (
+        Rule("failures", results=frozenset({Result.FAILED}), limits=Limits(age=30 * day)),
+        Rule("timeouts", results=frozenset({Result.TIMEOUT}), limits=Limits(num=100)),
+        Rule("tests", frozenset(), frozenset({"debug"}), frozenset({1000, 1001}), Limits(day / 24)),
+    )
 
 
 def test_the_example_says_what_waits_for_a_restart() -> None:
@@ -65,14 +98,12 @@ def test_the_example_says_what_waits_for_a_restart() -> None:
     table, comment = "", ""
     for line in lines:
         if line.startswith("#["):
-            table, comment = line[2:-1], ""
+            table, comment = line.strip("#[]"), ""
         elif line.startswith("# "):
             comment += line
-        elif line.startswith("#") and table:
-            tables = keys(Config)[table].value
-            assert isinstance(tables, type)
+        elif " = " in line:
             name = line[1:].split(" = ")[0]
-            assert ("(restart)" in comment) == keys(tables)[name].restart, name
+            assert ("(restart)" in comment) == keys_at(*table.split("."))[name].restart, name
             comment = ""
 
 

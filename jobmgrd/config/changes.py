@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 
-from jobmgrd.config.kinds import Kind
 from jobmgrd.config.schema import Config, Key, Table, keys
 
 
@@ -19,7 +18,7 @@ def restart_required(old: Config, new: Config) -> list[str]:
 def _changed(old: Table, new: Table, prefix: str = "") -> Iterator[tuple[str, Key]]:
     for name, key in keys(type(old)).items():
         before, after = getattr(old, key.attribute), getattr(new, key.attribute)
-        if not isinstance(key.value, Kind):
+        if isinstance(before, Table) and isinstance(after, Table):
             yield from _changed(before, after, f"{prefix}{name}.")
         elif before != after:
             yield f"{prefix}{name}", key

@@ -18,9 +18,13 @@ from msgspec import Struct
 from jobmgrd.config.directories import RUNDIR, STATEDIR
 from jobmgrd.jobs.retention import UNLIMITED
 from protocol import duration as fsd
+from protocol.job import Result
 
 INTEGER_MAX: Final = 2**63 - 1
 """TOML promises 64 bits; what is larger could not be told to a client either."""
+
+USERID_MAX: Final = 2**32 - 2
+"""RFC 3 has 32 bits for a userid, and keeps the largest for one that is unknown."""
 
 SOCKET_PATH_MAX: Final = 107
 """Bytes of a unix socket's path (sun_path without its NUL, unix(7))."""
@@ -106,6 +110,34 @@ def choice(*names: str) -> Kind:
     return Kind(expected, read)
 
 
+def one_or_more(kind: Kind) -> Kind:
+    """A value of a kind, or an array of such values, read as a frozenset.
+
+    An empty array is refused: a rule that lists nothing to match would match everything.
+    """
+
+    def read(value: object) -> frozenset[object]:
+        if isinstance(value, str) or not isinstance(value, Sequence):
+            return frozenset({kind.read(value)})
+        return frozenset(kind.read(item) for item in _filled(value))
+
+    return Kind(f"{kind.expected}; or an array of such", read)
+
+
+def name(*reserved: str) -> Kind:
+    """A string that is not empty, and none of a few that mean something else."""
+    expected = "a name other than " + " and ".join(f'"{word}"' for word in reserved)
+
+    def read(value: object) -> str:
+        if not (text := _string(value)):
+            raise ValueError("name is empty")
+        if text in reserved:
+            raise ValueError(f"reserved name {text!r}")
+        return text
+
+    return Kind(expected, read)
+
+
 def _read_flag(value: object) -> bool:
     if not isinstance(value, bool):
         raise TypeError(f"Expected true or false, got {type_name(value)}")
@@ -119,6 +151,10 @@ def _read_age_limit(value: object) -> float:
 
 def _read_num_limit(value: object) -> int:
     return UNLIMITED if value == UNLIMITED else _integer(value, 0, INTEGER_MAX)
+
+
+def _read_result(value: object) -> Result:
+    return Result[str(_RESULT.read(value)).upper()]
 
 
 def _read_path(value: object) -> Path:
@@ -150,18 +186,7 @@ def _read_endpoint(value: object) -> str:
 def _read_endpoints(value: object) -> tuple[str, ...]:
     if isinstance(value, str) or not isinstance(value, Sequence):
         raise TypeError(f"Expected array, got {type_name(value)}")
-    endpoints = tuple(_read_endpoint(item) for item in value)
-    if not endpoints:
-        raise ValueError("array is empty")
-    return endpoints
-
-
-FLAG: Final = Kind("true or false", _read_flag)
-AGE_LIMIT: Final = Kind('a duration such as "12h" or "7d", or "inf" for no limit', _read_age_limit)
-NUM_LIMIT: Final = Kind("an integer, or -1 for no limit", _read_num_limit)
-PATH: Final = Kind("an absolute path", _read_path)
-STATE_FILE: Final = Kind(f"an absolute path, or one that starts with {STATEDIR}", _read_state_file)
-ENDPOINTS: Final = Kind(f'endpoints such as ["ipc://{RUNDIR}/NAME"]', _read_endpoints)
+    return tuple(_read_endpoint(item) for item in _filled(value))
 
 
 def _string(value: object) -> str:
@@ -188,9 +213,27 @@ def _integer(value: object, low: int, high: int) -> int:
     return value
 
 
+def _filled(array: Sequence[object]) -> Sequence[object]:
+    if not array:
+        raise ValueError("array is empty")
+    return array
+
+
 def _fill(text: str, template: str) -> str:
     """The text with a template replaced by some absolute path; other templates are refused."""
     filled = text.replace(template, "/")
     if unknown := _TEMPLATE.search(filled):
         raise ValueError(f"unknown template {unknown[0]!r}")
     return filled
+
+
+FLAG: Final = Kind("true or false", _read_flag)
+AGE_LIMIT: Final = Kind('a duration such as "12h" or "7d", or "inf" for no limit', _read_age_limit)
+NUM_LIMIT: Final = Kind("an integer, or -1 for no limit", _read_num_limit)
+_RESULT: Final = choice(*(result.name.lower() for result in Result))
+RESULT: Final = Kind(_RESULT.expected, _read_result)
+QUEUE: Final = Kind('the name of a queue, or "" for jobs without one', _string)
+USERID: Final = count(low=0, high=USERID_MAX)
+PATH: Final = Kind("an absolute path", _read_path)
+STATE_FILE: Final = Kind(f"an absolute path, or one that starts with {STATEDIR}", _read_state_file)
+ENDPOINTS: Final = Kind(f'endpoints such as ["ipc://{RUNDIR}/NAME"]', _read_endpoints)

@@ -1,13 +1,13 @@
 """A mapping -> checked tables, or the first reason why not."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from difflib import get_close_matches
 from typing import TypeVar
 
 from jobmgrd.config.errors import ConfigError
 from jobmgrd.config.files import Place
 from jobmgrd.config.kinds import Kind, type_name
-from jobmgrd.config.schema import Config, Table, keys
+from jobmgrd.config.schema import Config, Rows, Table, keys
 
 T = TypeVar("T", bound=Table)
 
@@ -19,7 +19,8 @@ def read(raw: Mapping[str, object], origin: Origin) -> tuple[Config, list[str]]:
     """Check a whole configuration; the second value is warnings, one for each unknown table.
 
     Raises:
-        ConfigError: an unknown key in a known table, a key outside of any, or a wrong value.
+        ConfigError: an unknown key in a known table, a key outside of any, a wrong value, one that
+            is missing, or values that do not go together.
     """
     known: dict[str, object] = {}
     warnings: list[str] = []
@@ -50,12 +51,46 @@ def _table(table: type[T], raw: Mapping[str, object], place: Place, origin: Orig
             raise ConfigError(origin(at), ".".join(place), name, problem, _names(known))
         if isinstance(key.value, Kind):
             values[key.attribute] = _value(key.value, value, at, origin)
+        elif isinstance(key.value, Rows):
+            values[key.attribute] = _rows(key.value, value, at, origin)
         elif isinstance(value, Mapping):
             values[key.attribute] = _table(key.value, value, at, origin)
         else:
             problem = f"Expected table, got {type_name(value)}"
             raise ConfigError(origin(at), ".".join(at), "", problem)
+    for name, key in known.items():
+        if key.required and key.attribute not in values:
+            expected = key.value.expected if isinstance(key.value, Kind) else ""
+            raise ConfigError(origin(place), ".".join(place), name, "key is missing", expected)
     return table(**values)
+
+
+def _rows(rows: Rows, value: object, at: Place, origin: Origin) -> tuple[object, ...]:
+    """The values of an array of tables; errors name one by its name, or by its number from 1."""
+    array = ".".join(at)
+    if isinstance(value, str) or not isinstance(value, Sequence):
+        problem = f"Expected array, got {type_name(value)}"
+        raise ConfigError(origin(at), array, "", problem, f"tables [[{array}]]")
+    if len(value) > rows.high:
+        raise ConfigError(origin(at), array, "", f"{len(value)} tables", f"at most {rows.high}")
+    built: dict[Place, object] = {}
+    for number, row in enumerate(value, start=1):
+        place = (*at[:-1], f"{at[-1]}[{_label(row, number)}]")
+        if not isinstance(row, Mapping):
+            problem = f"Expected table, got {type_name(row)}"
+            raise ConfigError(origin(at), ".".join(place), "", problem)
+        table = _table(rows.table, row, place, lambda _place: origin(at))
+        if place in built:
+            raise ConfigError(
+                origin(at), ".".join(place), "name", "name used twice", "names that differ"
+            )
+        built[place] = rows.build(table)
+    return tuple(built.values())
+
+
+def _label(row: object, number: int) -> str:
+    name = row.get("name") if isinstance(row, Mapping) else None
+    return name if name and isinstance(name, str) else str(number)
 
 
 def _value(kind: Kind, value: object, at: Place, origin: Origin) -> object:

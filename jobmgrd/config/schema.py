@@ -2,24 +2,29 @@
 
 A key whose feature does not exist is not here, so that it is refused by name instead of being
 accepted and forgotten. To add one, write its line: name, type, Kind, and RESTART if a running
-daemon cannot take it over. etc/jobmgrd.toml explains each to users, which a test demands.
+daemon cannot take it over; one without a default has to be set. A table within a table is its
+type alone; with `| None` its being there is a switch, and with Rows it may be there many times.
+etc/jobmgrd.toml explains each to users, which a test demands.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import Enum
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Final, Literal, get_args, get_type_hints
+from typing import Annotated, Any, Final, Literal, get_args, get_type_hints
 
 from msgspec import Struct
-from msgspec.structs import fields
+from msgspec.structs import FieldInfo, fields
 
 from jobmgrd.config import kinds
 from jobmgrd.config.kinds import Kind
 from jobmgrd.jobs.retention import UNLIMITED, Limits
+from jobmgrd.jobs.rules import RULES_MAX, Rule
 from jobmgrd.logs import Format, Level
+from protocol.job import Result
 
 Durability = Literal["full", "os"]
+ArchiveFormat = Literal["sqlite"]
 
 HOST_MAX: Final = 2**20
 """More cores or GPUs than this on one host are a typing error."""
@@ -36,6 +41,17 @@ RESTART: Final = Effect.RESTART
 
 class Table(Struct, frozen=True, rename="kebab"):
     """A table; its keys are written in kebab-case."""
+
+
+class Rows(Struct, frozen=True):
+    """An array of at most `high` tables that differ in their `name`; `build` makes values of them.
+
+    `table` has the keys of one of them.
+    """
+
+    table: type[Table]
+    build: Callable[[Any], object]
+    high: int
 
 
 class Daemon(Table, frozen=True):
@@ -67,15 +83,54 @@ class Heartbeat(Table, frozen=True):
     period: Annotated[float, kinds.duration(positive=True)] = 2.0
 
 
+class TombstoneLimit(Table, Limits, frozen=True):
+    """How long ids of purged jobs are remembered, in seconds since the purge, and how many."""
+
+    age: Annotated[float, kinds.AGE_LIMIT] = UNLIMITED
+    num: Annotated[int, kinds.NUM_LIMIT] = 1_000_000
+
+
+class Archive(Table, frozen=True):
+    """Where jobs are written before they are purged, as a template of a path, and how."""
+
+    path: Annotated[str, kinds.STATE_FILE, RESTART] = "{{statedir}}/archive.sqlite"
+    format: Annotated[ArchiveFormat, kinds.choice(*get_args(ArchiveFormat)), RESTART] = "sqlite"
+
+
+class Retention(Table, frozen=True):
+    """A retention rule as it is written; without limits of its own, the global ones hold.
+
+    A rule that says nothing to match matches every job that no rule before it did: it is useful
+    as the last.
+    """
+
+    name: Annotated[str, kinds.name("default", "pinned")]
+    result: Annotated[frozenset[Result], kinds.one_or_more(kinds.RESULT)] = frozenset()
+    queue: Annotated[frozenset[str], kinds.one_or_more(kinds.QUEUE)] = frozenset()
+    userid: Annotated[frozenset[int], kinds.one_or_more(kinds.USERID)] = frozenset()
+    age_limit: Annotated[float, kinds.AGE_LIMIT] = UNLIMITED
+    num_limit: Annotated[int, kinds.NUM_LIMIT] = UNLIMITED
+
+    def rule(self) -> Rule:
+        """The rule as the domain takes it."""
+        limits = Limits(self.age_limit, self.num_limit)
+        return Rule(self.name, self.result, self.queue, self.userid, limits)
+
+
 class JobManager(Table, frozen=True):
     """How long ended jobs stay (flux-config-job-manager(5)); seconds, and -1 is unlimited.
 
     `purge_budget` is the time one heartbeat's purging may take; None follows the heartbeat.
+    `retention` holds for the jobs that its rules match, the first that does, within the limits
+    over all jobs. Without `archive`, purged jobs are not written anywhere.
     """
 
     inactive_age_limit: Annotated[float, kinds.AGE_LIMIT] = UNLIMITED
     inactive_num_limit: Annotated[int, kinds.NUM_LIMIT] = UNLIMITED
     purge_budget: Annotated[float | None, kinds.duration(positive=True)] = None
+    tombstone_limit: TombstoneLimit = TombstoneLimit()
+    archive: Annotated[Archive | None, RESTART] = None
+    retention: Annotated[tuple[Rule, ...], Rows(Retention, Retention.rule, RULES_MAX)] = ()
 
     @property
     def limits(self) -> Limits:
@@ -127,20 +182,26 @@ class Key(Struct, frozen=True):
     """A key of a table: the name in Python, what its value is, and when a change takes effect."""
 
     attribute: str
-    value: Kind | type[Table]
+    value: Kind | Rows | type[Table]
     restart: bool
+    required: bool
 
 
 @cache
 def keys(table: type[Table]) -> Mapping[str, Key]:
     """The keys of a table by the name that a user writes."""
     hints = get_type_hints(table, include_extras=True)
-    return {field.encode_name: _key(field.name, hints[field.name]) for field in fields(table)}
+    return {field.encode_name: _key(field, hints[field.name]) for field in fields(table)}
 
 
-def _key(attribute: str, hint: object) -> Key:
+def _key(field: FieldInfo, hint: object) -> Key:
+    notes = getattr(hint, "__metadata__", ())
+    value = next((note for note in notes if isinstance(note, Kind | Rows)), None) or _table(hint)
+    return Key(field.name, value, restart=RESTART in notes, required=field.required)
+
+
+def _table(hint: object) -> type[Table]:
+    """The table in `Table`, or in `Annotated[Table | None, ...]`."""
     if isinstance(hint, type) and issubclass(hint, Table):
-        return Key(attribute, hint, restart=False)
-    notes = get_args(hint)[1:]
-    kind = next(note for note in notes if isinstance(note, Kind))
-    return Key(attribute, kind, restart=RESTART in notes)
+        return hint
+    return _table(get_args(hint)[0])
