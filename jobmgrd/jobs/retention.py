@@ -47,7 +47,7 @@ class History(Protocol):
         """How many jobs of a class have `t_clean` < t."""
 
     def position(self, job: Candidate) -> int:
-        """How many jobs of its class go before this one."""
+        """How many jobs of its class go before this one, which need not be there."""
 
     def find(self, ids: Sequence[int]) -> Sequence[Candidate]:
         """Those of these jobs that are inactive, held or not."""

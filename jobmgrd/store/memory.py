@@ -5,20 +5,25 @@ What it keeps outlives close(), so that opening it again is a restart of the dae
 
 import asyncio
 import errno
-from bisect import bisect_left, insort
+import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from heapq import nlargest
 from typing import TypeVar
 
 from msgspec.structs import replace
 
-from jobmgrd.jobs.retention import HELD, Candidate, History
+from jobmgrd.jobs.retention import HELD, History, Limits
+from jobmgrd.store.memory_history import MemoryHistory, candidate
 from jobmgrd.store.port import (
     ActiveRow,
     Changes,
+    Classify,
     Decide,
+    Facts,
     InactiveRow,
+    Orphan,
+    Pin,
     PurgeRecord,
     Recovered,
     StoreError,
@@ -32,55 +37,22 @@ T = TypeVar("T")
 _DAY = 86400
 
 
-class MemoryHistory:
-    """A jobmgrd.jobs.retention.History: a sorted list for each retention class."""
-
-    def __init__(self, jobs: Mapping[int, InactiveRow]) -> None:
-        self._jobs = jobs
-        self._classes: dict[int, list[Candidate]] = {}
-
-    def add(self, job: Candidate) -> None:
-        """Let a job into its class."""
-        insort(self._classes.setdefault(job.rule, []), job)
-
-    def remove(self, job: Candidate) -> None:
-        """Take a job out of its class."""
-        jobs = self._classes[job.rule]
-        del jobs[bisect_left(jobs, job)]
-
-    def held(self) -> int:
-        """The number of jobs that are in nobody's reach."""
-        return len(self._classes.get(HELD, ()))
-
-    def counts(self) -> Mapping[int, int]:
-        """The number of jobs in each class that has any."""
-        return {rule: len(jobs) for rule, jobs in self._classes.items() if rule != HELD and jobs}
-
-    def oldest(self, rule: int, limit: int) -> Sequence[Candidate]:
-        """At most `limit` jobs of a class, oldest first."""
-        return self._classes.get(rule, [])[:limit]
-
-    def count_before(self, rule: int, t: float) -> int:
-        """How many jobs of a class have `t_clean` < t."""
-        return bisect_left(self._classes.get(rule, []), t, key=lambda job: job.t_clean)
-
-    def find(self, ids: Iterable[int]) -> Sequence[Candidate]:
-        """Those of these jobs that are inactive, held or not."""
-        return [candidate(self._jobs[id]) for id in dict.fromkeys(ids) if id in self._jobs]
-
-
 class MemoryStore:
     """A jobmgrd.store.port.Store. While `fault` is set, every write and purge fails with it."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self.fault: StoreError | None = None
+        self._clock = clock
         self._open = False
         self._active: dict[int, ActiveRow] = {}
         self._inactive: dict[int, InactiveRow] = {}
         self._history = MemoryHistory(self._inactive)
         self._output: dict[int, list[bytes]] = {}
+        self._pins: dict[int, Pin] = {}
+        self._orphans: dict[int, Orphan] = {}
         self._meta: dict[str, bytes] = {}
-        self._tombstones: dict[int, Tombstone] = {}
+        self._tombstones: dict[int, Tombstone] = {}  # the oldest purges first
+        self._tombstone_limits = Limits()
         self._purge_log: list[PurgeRecord] = []
         self._totals: Counter[tuple[int, str, int]] = Counter()
         self._published = 0
@@ -92,6 +64,7 @@ class MemoryStore:
         self._open = True
         return Recovered(
             active=sorted(self._active.values(), key=lambda row: row.id),
+            pins=sorted(self._pins.values(), key=lambda pin: pin.id),
             max_jobid=self._max_jobid,
             meta=dict(self._meta),
             unpublished=await self.purge_log(self._published, len(self._purge_log)),
@@ -126,6 +99,7 @@ class MemoryStore:
         record = PurgeRecord(seq, now, tuple(job.id for job in jobs), reason, userid)
         self._purge_log.append(record)
         self._commits += 1
+        self._forget()
         return record
 
     async def inspect(self, question: Callable[[History], T]) -> T:
@@ -146,6 +120,16 @@ class MemoryStore:
         rows = (r for r in self._inactive.values() if (r.t_clean, r.id) < (before, before_id))
         return nlargest(limit, rows, key=lambda row: (row.t_clean, row.id))
 
+    async def rows(self, ids: Sequence[int]) -> Sequence[InactiveRow]:
+        """Several inactive jobs; see the port."""
+        self._check_open()
+        return [self._inactive[id] for id in dict.fromkeys(ids) if id in self._inactive]
+
+    async def outputs(self, ids: Sequence[int]) -> Mapping[int, bytes]:
+        """All output of several jobs; see the port."""
+        self._check_open()
+        return {id: b"".join(self._output[id]) for id in ids if id in self._output}
+
     async def output(self, id: int) -> bytes:
         """All output of a job; see the port."""
         self._check_open()
@@ -155,6 +139,36 @@ class MemoryStore:
         """Records of the purge log; see the port."""
         self._check_open()
         return self._purge_log[since : since + limit]
+
+    async def reclass(self, after: int, limit: int, classify: Classify) -> int | None:
+        """Class some jobs anew, in the order of their ids; see the port."""
+        self._check_writable()
+        page = sorted(id for id in self._inactive if id > after)[:limit]
+        rows = [self._inactive[id] for id in page if self._inactive[id].rule != HELD]
+        classes = [classify(Facts(row.id, row.result, row.queue, row.userid)) for row in rows]
+        self._reclass({row.id: rule for row, rule in zip(rows, classes, strict=True)})
+        self._commits += 1
+        return page[-1] if len(page) == limit else None
+
+    async def orphans(self) -> Sequence[Orphan]:
+        """The records that were put aside; see the port."""
+        self._check_open()
+        return [self._orphans[id] for id in sorted(self._orphans)]
+
+    async def drop_orphans(self, ids: Sequence[int]) -> int:
+        """Erase orphans; see the port."""
+        self._check_writable()
+        gone = [id for id in dict.fromkeys(ids) if self._orphans.pop(id, None)]
+        for id in gone:
+            self._output.pop(id, None)
+        self._commits += 1
+        return len(gone)
+
+    def limit_tombstones(self, limits: Limits) -> None:
+        """Bound the tombstones, at once; see the port."""
+        self._check_open()
+        self._tombstone_limits = limits
+        self._forget()
 
     async def totals(self) -> Sequence[Total]:
         """The jobs that ever ended, counted; see the port."""
@@ -171,6 +185,9 @@ class MemoryStore:
             purge_seq=len(self._purge_log),
             commits=self._commits,
             commit_seconds=0.0,
+            purge_log_from=1,
+            tombstones=len(self._tombstones),
+            orphans=len(self._orphans),
             size=0,
             free=0,
         )
@@ -193,15 +210,33 @@ class MemoryStore:
             self._totals[int(ended.t_clean // _DAY), ended.queue, ended.result] += 1
         for piece in changes.output:
             self._output.setdefault(piece.id, []).append(piece.data)
-        for job in self._history.find(changes.rules):
-            self._history.remove(job)
-            self._history.add(job._replace(rule=changes.rules[job.id]))
-            self._inactive[job.id] = replace(self._inactive[job.id], rule=changes.rules[job.id])
+        for orphan in changes.orphans:
+            self._active.pop(orphan.row.id, None)
+            self._orphans[orphan.row.id] = orphan
+        self._reclass(changes.rules)
+        for id, pin in changes.pins.items():
+            self._pins.pop(id, None)
+            if pin:
+                self._pins[id] = pin
         self._meta.update(changes.meta)
         self._published = max(self._published, changes.published)
         kept = [row.id for row in changes.active] + [row.id for row in changes.ended]
         self._max_jobid = max(self._max_jobid, *kept, 0)
         self._commits += 1
+
+    def _reclass(self, rules: Mapping[int, int]) -> None:
+        for job in self._history.find(rules):
+            self._history.remove(job)
+            self._history.add(job._replace(rule=rules[job.id]))
+            self._inactive[job.id] = replace(self._inactive[job.id], rule=rules[job.id])
+
+    def _forget(self) -> None:
+        limits = self._tombstone_limits
+        excess, cutoff = limits.excess(len(self._tombstones)), limits.cutoff(self._clock())
+        for n, tombstone in enumerate(list(self._tombstones.values())):
+            if n >= excess and tombstone.t_purged >= cutoff:
+                break
+            del self._tombstones[tombstone.id]
 
     def _check_open(self) -> None:
         if not self._open:
@@ -211,8 +246,3 @@ class MemoryStore:
         self._check_open()
         if self.fault:
             raise self.fault
-
-
-def candidate(row: InactiveRow) -> Candidate:
-    """An inactive job as decisions see it."""
-    return Candidate(row.t_clean, row.id, row.rule)

@@ -241,22 +241,24 @@ class Store(Protocol):
         """At most `limit` records with seq > since, in order; those of long ago are gone."""
 
     async def reclass(self, after: int, limit: int, classify: Classify) -> int | None:
-        """Class the next `limit` inactive jobs anew, in one transaction; held jobs stay held.
+        """Class at most `limit` more inactive jobs anew, in one transaction; held jobs stay held.
 
-        `after` is a cursor: 0 at first, then what the last call returned; None is the end. Jobs
-        that end meanwhile may or may not be passed.
+        `after` is a cursor: 0 at first, then what the last call returned; None is the end. A call
+        may class none and yet not be the last. Jobs that end meanwhile may or may not be passed.
+        What `classify` raises is raised here, and changes nothing.
         """
 
     async def orphans(self) -> Sequence[Orphan]:
         """The records that were put aside, by id."""
 
     async def drop_orphans(self, ids: Sequence[int]) -> int:
-        """Erase these of them; how many there were."""
+        """Erase these of them and their output; how many there were."""
 
     def limit_tombstones(self, limits: Limits) -> None:
         """Keep tombstones so long (seconds since the purge) and so many, from now on.
 
-        Trimmed a few at a time along with later transactions: the oldest purges first.
+        Trimmed a few at a time, along with later purges and while nothing is asked: the oldest
+        purges first. A job without a tombstone is unknown.
         """
 
     async def totals(self) -> Sequence[Total]:

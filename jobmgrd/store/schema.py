@@ -1,15 +1,21 @@
 """The SQLite file: its tables, its version, and how connections to it are opened.
 
     active      jobs that have not ended, replaced as they change
-    ended       a narrow row for every job that ever ended: where its wide row is (`ord`), or the
+    ended       a narrow row for every job that ended: where its wide row is (`ord`), or the
                 purge it went with (`seq`), which makes it the tombstone; purging changes this
-                one random place and makes no second one
+                one random place and makes no second one. It has all that a retention class is
+                told from, so that classing anew reads no wide row
     inactive    the wide row of a job that is kept; `ord` counts up as jobs end, so that those of
                 one purge are neighbours on disk however random their ids are
     output      pieces of output, numbered for each job
-    purge_log   a record for each purge; `jobs` holds the ids as int64, NULL once trimmed
+    purge_log   a record for each purge; `jobs` holds the ids as int64. It is there as long as it
+                is among the last ones, or a tombstone is left of its jobs
+    pin         jobs that somebody wants kept
+    orphan      active rows that could not be replayed
     class_count, total, counter
-                numbers that would otherwise need a scan, kept inside the same transactions
+                numbers that would otherwise need a scan, kept inside the same transactions;
+                `forgotten` counts trimmed tombstones, `forgotten_seq` is the last purge that has
+                none left, `forgotten_id` the highest id that was erased altogether
     meta        what the engine keeps by name
 
 The version is the file's user_version; application_id tells it from other SQLite files.
@@ -37,12 +43,13 @@ CREATE TABLE active (
     id INTEGER PRIMARY KEY, userid INTEGER, jobspec BLOB, R BLOB, eventlog BLOB
 );
 CREATE TABLE ended (
-    id INTEGER PRIMARY KEY, t_clean REAL, result INTEGER, rule INTEGER, ord INTEGER, seq INTEGER
+    id INTEGER PRIMARY KEY, t_clean REAL, result INTEGER, rule INTEGER, ord INTEGER, seq INTEGER,
+    userid INTEGER, queue TEXT
 );
 CREATE INDEX ended_in_order ON ended (rule, t_clean, id) WHERE seq IS NULL;
 CREATE TABLE inactive (
-    ord INTEGER PRIMARY KEY, userid INTEGER, urgency INTEGER, priority INTEGER,
-    t_submit REAL, t_run REAL, t_cleanup REAL, status INTEGER, name TEXT, queue TEXT,
+    ord INTEGER PRIMARY KEY, urgency INTEGER, priority INTEGER,
+    t_submit REAL, t_run REAL, t_cleanup REAL, status INTEGER, name TEXT,
     jobspec BLOB, R BLOB, eventlog BLOB
 );
 CREATE TABLE output (
@@ -51,12 +58,20 @@ CREATE TABLE output (
 CREATE TABLE purge_log (
     seq INTEGER PRIMARY KEY, t REAL, reason TEXT, userid INTEGER, jobs BLOB
 );
+CREATE TABLE pin (
+    id INTEGER PRIMARY KEY, reason TEXT, until REAL, userid INTEGER, t REAL
+);
+CREATE TABLE orphan (
+    id INTEGER PRIMARY KEY, userid INTEGER, jobspec BLOB, R BLOB, eventlog BLOB,
+    reason TEXT, t REAL
+);
 CREATE TABLE class_count (rule INTEGER PRIMARY KEY, n INTEGER);
 CREATE TABLE total (
     day INTEGER, queue TEXT, result INTEGER, n INTEGER, PRIMARY KEY (day, queue, result)
 ) WITHOUT ROWID;
 CREATE TABLE counter (name TEXT PRIMARY KEY, n INTEGER) WITHOUT ROWID;
-INSERT INTO counter VALUES ('published', 0), ('purged', 0);
+INSERT INTO counter VALUES
+    ('published', 0), ('purged', 0), ('forgotten', 0), ('forgotten_seq', 0), ('forgotten_id', 0);
 CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB);
 """
 

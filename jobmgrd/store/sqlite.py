@@ -10,21 +10,24 @@ A question waits until the operations asked before it are committed, and for no 
 import asyncio
 import errno
 import sqlite3
+import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from jobmgrd.jobs.retention import History
+from jobmgrd.jobs.retention import History, Limits
 from jobmgrd.store import sqlite_reads as reads
 from jobmgrd.store.lock import Lock
 from jobmgrd.store.port import (
     Changes,
+    Classify,
     Decide,
     InactiveRow,
+    Orphan,
     PurgeRecord,
     Recovered,
     StoreError,
@@ -35,6 +38,7 @@ from jobmgrd.store.port import (
 from jobmgrd.store.schema import Durability, open_reader, open_writer
 from jobmgrd.store.sqlite_errors import store_error
 from jobmgrd.store.sqlite_history import MAX_ID, SqliteHistory
+from jobmgrd.store.transaction import Transaction
 from jobmgrd.store.writer import Operation, Writer
 
 T = TypeVar("T")
@@ -49,11 +53,19 @@ class SqliteStore:
     Args:
         path: the file; it and its directory are made if they are missing, for the owner alone.
         durability: "full" survives a loss of power, "os" a crash of the process.
+        clock: UNIX time, by which tombstones grow old; called on the writer's thread.
     """
 
-    def __init__(self, path: Path, *, durability: Durability = "full") -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        durability: Durability = "full",
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self._path = path
         self._durability = durability
+        self._clock = clock
         self._lock = Lock(path.with_name(path.name + ".lock"))
         self._writer: Writer | None = None
         self._reader: sqlite3.Connection | None = None
@@ -78,7 +90,7 @@ class SqliteStore:
     ) -> PurgeRecord | None:
         """Remove the jobs that `decide` chooses, on the writer's thread; see the port."""
         record: PurgeRecord | None = await self._submit(
-            lambda transaction: transaction.purge(decide, now, reason, userid)
+            lambda transaction: transaction.purge(decide, now, reason, userid), frees=True
         )
         return record
 
@@ -97,6 +109,14 @@ class SqliteStore:
         question = partial(reads.recent, limit=limit, before=before, before_id=before_id)
         return await self._read(question)
 
+    async def rows(self, ids: Sequence[int]) -> Sequence[InactiveRow]:
+        """Several inactive jobs; see the port."""
+        return await self._read(partial(reads.rows, ids=ids))
+
+    async def outputs(self, ids: Sequence[int]) -> Mapping[int, bytes]:
+        """All output of several jobs; see the port."""
+        return await self._read(partial(reads.outputs, ids=ids))
+
     async def output(self, id: int) -> bytes:
         """All output of a job; see the port."""
         return await self._read(partial(reads.output, id=id)) if 0 <= id <= MAX_ID else b""
@@ -104,6 +124,30 @@ class SqliteStore:
     async def purge_log(self, since: int, limit: int) -> Sequence[PurgeRecord]:
         """Records of the purge log; see the port."""
         return await self._read(partial(reads.purge_log, since=since, limit=limit))
+
+    async def reclass(self, after: int, limit: int, classify: Classify) -> int | None:
+        """Class some jobs anew, on the writer's thread; see the port."""
+        cursor: int | None = await self._submit(
+            lambda transaction: transaction.reclass(after, limit, classify)
+        )
+        return cursor
+
+    async def orphans(self) -> Sequence[Orphan]:
+        """The records that were put aside; see the port."""
+        return await self._read(reads.orphans)
+
+    async def drop_orphans(self, ids: Sequence[int]) -> int:
+        """Erase orphans; see the port."""
+        count: int = await self._submit(
+            lambda transaction: transaction.drop_orphans(ids), frees=True
+        )
+        return count
+
+    def limit_tombstones(self, limits: Limits) -> None:
+        """Bound the tombstones from now on; see the port."""
+        self._opened()
+        asked = self._submit(lambda transaction: transaction.limit_tombstones(limits))
+        asked.add_done_callback(asyncio.Future.exception)  # nobody waits for it
 
     async def totals(self) -> Sequence[Total]:
         """The jobs that ever ended, counted; see the port."""
@@ -129,7 +173,7 @@ class SqliteStore:
             db = open_writer(self._path, self._durability)
             recovered = reads.recover(db)
             self._reader = open_reader(self._path)
-            writer = Writer(db, self._path, reads.counters(db), self._report)
+            writer = Writer(db, self._path, reads.counters(db), self._clock, self._report)
         except (sqlite3.Error, OSError, StoreError) as error:
             for connection in (self._reader, db):
                 if connection:
@@ -153,7 +197,9 @@ class SqliteStore:
             raise StoreError(errno.ESHUTDOWN, f"{self._path}: the store is not open")
         return self._writer
 
-    def _submit(self, operation: Operation) -> "asyncio.Future[Any]":
+    def _submit(
+        self, carry_out: Callable[[Transaction], Any], *, frees: bool = False
+    ) -> "asyncio.Future[Any]":
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         if self._writer is None:
             future.set_exception(StoreError(errno.ESHUTDOWN, f"{self._path}: not open"))
@@ -162,7 +208,7 @@ class SqliteStore:
         else:
             self._asked += 1
             self._waiting.append(future)
-            self._writer.submit(operation)
+            self._writer.submit(Operation(carry_out, frees))
         return future
 
     def _report(self, results: Sequence[Any]) -> None:

@@ -32,7 +32,7 @@ def store_error(error: Exception, path: Path) -> StoreError:
     if not isinstance(error, sqlite3.Error):
         return StoreError(errno.EINVAL, f"{path}: {error}")
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
-    if code == sqlite3.SQLITE_IOERR_WRITE:
+    if code in {sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE}:
         errnum = _why_not_written(path)
         return StoreError(errnum, f"{path}: {os.strerror(errnum)}")
     return StoreError(_ERRNO.get(code & 0xFF, errno.EIO), f"{path}: {error}")

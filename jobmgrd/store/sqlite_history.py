@@ -34,6 +34,11 @@ class SqliteHistory:
         (count,) = self._db.execute(sql.COUNT_BEFORE, (rule, t)).fetchone()
         return int(count)
 
+    def position(self, job: Candidate) -> int:
+        """How many jobs of its class go before this one, counted along the index."""
+        (count,) = self._db.execute(sql.POSITION, (job.rule, job.t_clean, job.id)).fetchone()
+        return int(count)
+
     def find(self, ids: Sequence[int]) -> Sequence[Candidate]:
         """Those of these jobs that are inactive, held or not."""
         rows = self._db.execute(sql.FIND_MANY, (id_array(ids),)).fetchall()

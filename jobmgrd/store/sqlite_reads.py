@@ -1,20 +1,26 @@
 """Questions to the SQLite store, as functions of a connection."""
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from heapq import nlargest
+from itertools import groupby
+from operator import itemgetter
 
 from jobmgrd.jobs.retention import HELD
 from jobmgrd.store import statements as sql
+from jobmgrd.store.counters import Counters
 from jobmgrd.store.port import (
     ActiveRow,
     InactiveRow,
+    Orphan,
+    Pin,
     PurgeRecord,
     Recovered,
     Tombstone,
     Total,
 )
-from jobmgrd.store.transaction import Counters, unpack_ids
+from jobmgrd.store.sqlite_history import id_array
+from jobmgrd.store.tombstones import unpack_ids
 
 
 def find(db: sqlite3.Connection, id: int) -> InactiveRow | Tombstone | None:
@@ -41,13 +47,29 @@ def recent(
     ]
 
 
+def rows(db: sqlite3.Connection, ids: Sequence[int]) -> Sequence[InactiveRow]:
+    """Those of these jobs that are inactive."""
+    return [InactiveRow(*row) for row in db.execute(sql.FIND_ROWS, (id_array(ids),))]
+
+
+def outputs(db: sqlite3.Connection, ids: Sequence[int]) -> Mapping[int, bytes]:
+    """All output of those of these jobs that have any."""
+    pieces = db.execute(sql.OUTPUTS, (id_array(ids),))
+    return {id: b"".join(data for _, data in part) for id, part in groupby(pieces, itemgetter(0))}
+
+
+def orphans(db: sqlite3.Connection) -> Sequence[Orphan]:
+    """The records that were put aside."""
+    return [Orphan(ActiveRow(*row[:5]), *row[5:]) for row in db.execute(sql.ORPHANS)]
+
+
 def output(db: sqlite3.Connection, id: int) -> bytes:
     """All output of a job."""
     return b"".join(data for (data,) in db.execute(sql.OUTPUT, (id,)))
 
 
 def purge_log(db: sqlite3.Connection, since: int, limit: int) -> list[PurgeRecord]:
-    """Records with seq > since that still know their jobs."""
+    """Records with seq > since, in order."""
     return [
         PurgeRecord(seq, t, unpack_ids(jobs), reason, userid)
         for seq, t, jobs, reason, userid in db.execute(sql.PURGE_LOG, (since, limit))
@@ -62,13 +84,20 @@ def totals(db: sqlite3.Connection) -> list[Total]:
 def counters(db: sqlite3.Connection) -> Counters:
     """The numbers that the writer goes on from."""
     classes = dict(db.execute(sql.ALL_CLASSES))
+    numbers = dict(db.execute(sql.COUNTERS))
+    (first_seq,) = db.execute(sql.FIRST_PURGE).fetchone()
     (seq,) = db.execute(sql.LAST_PURGE).fetchone()
     (last_ord,) = db.execute(sql.LAST_ORD).fetchone()
+    (orphans,) = db.execute(sql.COUNT_ORPHANS).fetchone()
     return Counters(
         inactive=sum(classes.values()),
         held=classes.get(HELD, 0),
-        purged=dict(db.execute(sql.COUNTERS))["purged"],
+        purged=numbers["purged"],
         purge_seq=seq or 0,
+        purge_log_from=first_seq or 1,
+        forgotten=numbers["forgotten"],
+        forgotten_seq=numbers["forgotten_seq"],
+        orphans=orphans,
         last_ord=last_ord or 0,
     )
 
@@ -76,10 +105,12 @@ def counters(db: sqlite3.Connection) -> Counters:
 def recover(db: sqlite3.Connection) -> Recovered:
     """What the daemon starts from; every part is found by index."""
     numbers = dict(db.execute(sql.COUNTERS))
-    newest = [db.execute(text).fetchone()[0] or 0 for text in (sql.MAX_ACTIVE, sql.MAX_ENDED)]
+    newest = (sql.MAX_ACTIVE, sql.MAX_ENDED, sql.MAX_ORPHAN)
+    ids = [db.execute(text).fetchone()[0] or 0 for text in newest]
     return Recovered(
         active=[ActiveRow(*row) for row in db.execute(sql.ACTIVE)],
-        max_jobid=max(newest),
+        pins=[Pin(*row) for row in db.execute(sql.PINS)],
+        max_jobid=max(*ids, numbers["forgotten_id"]),
         meta=dict(db.execute(sql.META)),
         unpublished=purge_log(db, numbers["published"], -1),
     )

@@ -9,13 +9,17 @@ from typing import Final
 # active and ended jobs
 PUT_ACTIVE: Final = "INSERT OR REPLACE INTO active VALUES (?, ?, ?, ?, ?)"
 DROP_ACTIVE: Final = "DELETE FROM active WHERE id IN (SELECT value FROM json_each(?))"
-PUT_ENDED: Final = "INSERT INTO ended VALUES (?, ?, ?, ?, ?, NULL)"
-PUT_INACTIVE: Final = "INSERT INTO inactive VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+PUT_ENDED: Final = "INSERT INTO ended VALUES (?, ?, ?, ?, ?, NULL, ?, ?)"
+PUT_INACTIVE: Final = "INSERT INTO inactive VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 PUT_OUTPUT: Final = (
     "INSERT INTO output SELECT ?1, ifnull(max(n), 0) + 1, ?2 FROM output WHERE id = ?1"
 )
-SET_RULE: Final = "UPDATE ended SET rule = ? WHERE id = ?"
+SET_RULE: Final = "UPDATE ended SET rule = ? WHERE id IN (SELECT value FROM json_each(?))"
 PUT_META: Final = "INSERT OR REPLACE INTO meta VALUES (?, ?)"
+PUT_PIN: Final = "INSERT OR REPLACE INTO pin VALUES (?, ?, ?, ?, ?)"
+DROP_PIN: Final = "DELETE FROM pin WHERE id IN (SELECT value FROM json_each(?))"
+PUT_ORPHAN: Final = "INSERT OR REPLACE INTO orphan VALUES (?, ?, ?, ?, ?, ?, ?)"
+DROP_ORPHANS: Final = "DELETE FROM orphan WHERE id IN (SELECT value FROM json_each(?)) RETURNING id"
 
 # numbers
 ADD_CLASS: Final = (
@@ -26,6 +30,10 @@ ADD_TOTAL: Final = (
 )
 PUBLISHED: Final = "UPDATE counter SET n = max(n, ?) WHERE name = 'published'"
 ADD_PURGED: Final = "UPDATE counter SET n = n + ? WHERE name = 'purged'"
+ADD_FORGOTTEN: Final = "UPDATE counter SET n = n + ? WHERE name = 'forgotten'"
+FORGOTTEN_SEQ: Final = "UPDATE counter SET n = ? WHERE name = 'forgotten_seq'"
+FORGOTTEN_ID: Final = "UPDATE counter SET n = max(n, ?) WHERE name = 'forgotten_id'"
+COUNT_ORPHANS: Final = "SELECT count(*) FROM orphan"
 
 # the history, as decisions ask for it
 COUNTS: Final = "SELECT rule, n FROM class_count WHERE rule >= 0 AND n > 0"
@@ -34,6 +42,9 @@ OLDEST: Final = (
     " ORDER BY t_clean, id LIMIT ?"
 )
 COUNT_BEFORE: Final = "SELECT count(*) FROM ended WHERE rule = ? AND t_clean < ? AND seq IS NULL"
+POSITION: Final = (
+    "SELECT count(*) FROM ended WHERE rule = ? AND (t_clean, id) < (?, ?) AND seq IS NULL"
+)
 FIND_MANY: Final = (
     "SELECT t_clean, id, rule FROM ended"
     " WHERE id IN (SELECT value FROM json_each(?)) AND seq IS NULL"
@@ -45,12 +56,22 @@ DROP_INACTIVE: Final = (
     " (SELECT ord FROM ended WHERE id IN (SELECT value FROM json_each(?)) AND seq IS NULL)"
 )
 BURY: Final = (
-    "UPDATE ended SET seq = ?, ord = NULL"
+    "UPDATE ended SET seq = ?, ord = NULL, userid = NULL, queue = NULL"
     " WHERE id IN (SELECT value FROM json_each(?)) AND seq IS NULL"
 )
 DROP_OUTPUT: Final = "DELETE FROM output WHERE id IN (SELECT value FROM json_each(?))"
 LOG_PURGE: Final = "INSERT INTO purge_log VALUES (?, ?, ?, ?, ?)"
-TRIM_PURGE_LOG: Final = "UPDATE purge_log SET jobs = NULL WHERE seq = ?"
+
+# tombstones, the oldest purges first
+OLDEST_PURGE: Final = "SELECT seq, t, jobs FROM purge_log WHERE seq > ? ORDER BY seq LIMIT 1"
+BURIED: Final = "SELECT id FROM ended WHERE id IN (SELECT value FROM json_each(?)) AND seq = ?"
+FORGET: Final = "DELETE FROM ended WHERE id IN (SELECT value FROM json_each(?))"
+TRIM_PURGE_LOG: Final = "DELETE FROM purge_log WHERE seq <= ?"
+
+# classing anew
+FACTS: Final = (
+    "SELECT id, result, queue, userid, rule, seq FROM ended WHERE id > ? ORDER BY id LIMIT ?"
+)
 
 # reads
 FIND_INACTIVE: Final = (
@@ -58,6 +79,7 @@ FIND_INACTIVE: Final = (
     " result, status, name, queue, rule, jobspec, R, eventlog"
     " FROM ended JOIN inactive USING (ord) WHERE id = ?"
 )
+FIND_ROWS: Final = FIND_INACTIVE.replace("id = ?", "id IN (SELECT value FROM json_each(?))")
 FIND_TOMBSTONE: Final = (
     "SELECT id, seq, t, reason, result, t_clean FROM ended JOIN purge_log USING (seq) WHERE id = ?"
 )
@@ -68,18 +90,24 @@ LATEST: Final = (
     " ORDER BY t_clean DESC, id DESC LIMIT ?"
 )
 OUTPUT: Final = "SELECT data FROM output WHERE id = ? ORDER BY n"
+OUTPUTS: Final = (
+    "SELECT id, data FROM output WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id, n"
+)
+ORPHANS: Final = "SELECT id, userid, jobspec, R, eventlog, reason, t FROM orphan ORDER BY id"
 PURGE_LOG: Final = (
-    "SELECT seq, t, jobs, reason, userid FROM purge_log"
-    " WHERE seq > ? AND jobs NOT NULL ORDER BY seq LIMIT ?"
+    "SELECT seq, t, jobs, reason, userid FROM purge_log WHERE seq > ? ORDER BY seq LIMIT ?"
 )
 
 # opening
 ACTIVE: Final = "SELECT id, userid, jobspec, R, eventlog FROM active ORDER BY id"
 META: Final = "SELECT name, value FROM meta"
+PINS: Final = "SELECT id, reason, until, userid, t FROM pin ORDER BY id"
 COUNTERS: Final = "SELECT name, n FROM counter"
 ALL_CLASSES: Final = "SELECT rule, n FROM class_count"
 TOTALS: Final = "SELECT day, queue, result, n FROM total ORDER BY day, queue, result"
 MAX_ACTIVE: Final = "SELECT max(id) FROM active"
 MAX_ENDED: Final = "SELECT max(id) FROM ended"
+MAX_ORPHAN: Final = "SELECT max(id) FROM orphan"
 LAST_ORD: Final = "SELECT max(ord) FROM inactive"
+FIRST_PURGE: Final = "SELECT min(seq) FROM purge_log"
 LAST_PURGE: Final = "SELECT max(seq) FROM purge_log"

@@ -6,6 +6,9 @@ time (160 us against 360 us, ext4). It is cut to nothing when the writer has bee
 
 Pages that a purge freed go back to the file system in steps, each its own short transaction,
 whose size follows the time that the last one took.
+
+On a full disk neither the log nor the file can grow, so that even a purge could not be committed.
+For that a reserve is kept: given up for what makes room, and made again right after it.
 """
 
 import os
@@ -14,6 +17,8 @@ import struct
 import time
 from pathlib import Path
 from typing import Final
+
+from jobmgrd.store.reserve import Reserve
 
 PAGE_LIMIT: Final = 4096
 """Pages in the log that make a checkpoint due."""
@@ -38,6 +43,7 @@ class Upkeep:
         # N.B. POSIX drops a process's locks on a file when it closes any descriptor of it, so
         # this one, of the file that SQLite's locks are on, is closed after every connection.
         self._index = os.open(path.with_name(path.name + "-shm"), os.O_RDONLY | os.O_CLOEXEC)
+        self._reserve = Reserve(path.with_name(path.name + ".reserve"))
         self._next_checkpoint = PAGE_LIMIT
         self._step = 16
         self._last_step = 0.0
@@ -52,7 +58,7 @@ class Upkeep:
         return self.free_pages * int(self._page_size)
 
     def size(self) -> int:
-        """Bytes of the file and its log."""
+        """Bytes of the file and its log, without the reserve."""
         return self._path.stat().st_size + self._wal.stat().st_size
 
     @property
@@ -60,7 +66,7 @@ class Upkeep:
         """Seconds that the writer may wait for work before it calls idle(); None is for ever."""
         if self.free_pages:
             return _QUIET_SECONDS if self._after_commit else 0.0
-        return IDLE_SECONDS if self._dirty else None
+        return IDLE_SECONDS if self._dirty or not self._reserve.there else None
 
     def note_commit(self, *, freed: bool) -> None:
         """Take in that a group was committed, and whether it deleted rows."""
@@ -71,17 +77,26 @@ class Upkeep:
     def between(self) -> None:
         """Do what cannot wait for the writer to be idle."""
         self._checkpoint_if_long()
-        if self.free_pages and time.monotonic() - self._last_step > _STEP_PAUSE:
+        if not self._reserve.there:
+            self._make_reserve()
+        elif self.free_pages and time.monotonic() - self._last_step > _STEP_PAUSE:
             self._give_back()
 
     def idle(self) -> None:
         """Do a little of what is due; nobody waits for the writer right now."""
         self._after_commit = False
-        if self.free_pages:
+        if not self._reserve.there:
+            self._make_reserve()
+        elif self.free_pages:
             self._give_back()
             self._checkpoint_if_long()
         else:
             self.truncate()
+
+    def make_room(self) -> None:
+        """Give the reserve up, for the sake of something that frees space."""
+        self._reserve.give_up()
+        self._checkpoint("TRUNCATE")
 
     def truncate(self) -> None:
         """Copy the log into the file and cut it to nothing, unless a reader is at it."""
@@ -107,6 +122,12 @@ class Upkeep:
             return False
         return not busy and frames == copied
 
+    def _make_reserve(self) -> None:
+        """Cut the file and the log as short as they get, and set what room there is aside."""
+        self._give_back()
+        self.truncate()
+        self._reserve.make()
+
     def _give_back(self) -> None:
         start = time.monotonic()
         try:
@@ -114,7 +135,8 @@ class Upkeep:
             self._db.executescript(f"PRAGMA incremental_vacuum({self._step})")
             self.free_pages = self._count_free()
         except sqlite3.Error:
-            self.free_pages = 0  # no room to make room: wait for the next purge
+            if not self._reserve.give_up():
+                self.free_pages = 0  # no room to make room: wait for the next purge
         self._last_step = time.monotonic()
         faster = self._last_step - start < _STEP_SECONDS
         self._step = min(self._step * 2, _STEP_MAX) if faster else max(self._step // 2, 1)

@@ -3,24 +3,40 @@
 While a group is being committed the next one gathers, so the more is asked the larger the groups
 are and the less a sync costs each operation. Operations are carried out in the order asked. If a
 group fails it is rolled back and each of its operations is tried again in a transaction of its
-own, so that a bad one fails alone and a full disk fails those that find it full.
+own, so that a bad one fails alone and a full disk fails those that find it full. One that frees
+space is then tried once more, with the reserve given up for it.
 """
 
+import errno
 import sqlite3
 import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import Any, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
-from jobmgrd.store.port import StoreStats
+from jobmgrd.store.counters import Counters
+from jobmgrd.store.port import StoreError, StoreStats
 from jobmgrd.store.sqlite_errors import store_error
-from jobmgrd.store.transaction import Counters, Transaction
+from jobmgrd.store.transaction import Transaction
 from jobmgrd.store.upkeep import Upkeep
 
-Operation: TypeAlias = Callable[[Transaction], Any]
-"""Its result goes to whoever asked; an exception that is returned (not raised) is theirs too."""
+NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+_FORGET_SECONDS: Final = 0.01
+"""Between two steps that trim tombstones while nobody waits."""
+
+_AGING_SECONDS: Final = 60.0
+"""Between two looks at whether a tombstone has become too old."""
+
+
+class Operation(NamedTuple):
+    """What somebody asked for: the result goes to them, also an exception that is returned."""
+
+    carry_out: Callable[[Transaction], Any]
+    frees: bool = False  # may use the reserve
+
 
 Report: TypeAlias = Callable[[Sequence[Any]], None]
 """Takes the results of a group, in the order asked; called on the writer's thread."""
@@ -30,12 +46,19 @@ class Writer:
     """Owns the writing connection from its construction until the thread has ended."""
 
     def __init__(
-        self, db: sqlite3.Connection, path: Path, counters: Counters, report: Report
+        self,
+        db: sqlite3.Connection,
+        path: Path,
+        counters: Counters,
+        clock: Callable[[], float],
+        report: Report,
     ) -> None:
         self._db = db
         self._path = path
         self._counters = counters
+        self._clock = clock
         self._report = report
+        self._forgetting = False
         self._upkeep = Upkeep(db, path)
         self._commits = 0
         self._commit_seconds = 0.0
@@ -65,14 +88,14 @@ class Writer:
         while running:
             group, running = self._take()
             if group:
-                purged = self._counters.purged
                 results = self._carry_out(group)
-                self._upkeep.note_commit(freed=self._counters.purged > purged)
                 self.stats = self._snapshot()
                 self._report(results)
                 self._upkeep.between()
             elif running:
-                self._upkeep.idle()
+                self._forgetting = self._forget()
+                if not self._forgetting:
+                    self._upkeep.idle()
             self.stats = self._snapshot()
         self._upkeep.truncate()
         self._db.close()
@@ -80,7 +103,7 @@ class Writer:
     def _take(self) -> tuple[list[Operation], bool]:
         """All that waits, and whether to go on; nothing when there is time for upkeep."""
         group: list[Operation] = []
-        patience = self._upkeep.patience
+        patience = self._patience()
         try:
             operation = self._queue.get(block=patience != 0.0, timeout=patience)
             while operation is not None:
@@ -90,27 +113,58 @@ class Writer:
             return group, True
         return group, False
 
+    def _patience(self) -> float | None:
+        """Seconds to wait for work; None is for ever."""
+        if self._forgetting:
+            return _FORGET_SECONDS
+        patience = self._upkeep.patience
+        if patience is None and self._counters.may_forget:
+            return _AGING_SECONDS
+        return patience
+
+    def _forget(self) -> bool:
+        """Trim a few tombstones, if any are over the limits; whether there were."""
+        if not self._counters.may_forget:
+            return False
+        before = self._counters.forgotten
+        try:
+            self._commit([Operation(Transaction.forget)])
+        except sqlite3.Error:
+            return False  # a full disk: the next purge makes room
+        return self._counters.forgotten > before
+
     def _carry_out(self, group: Sequence[Operation]) -> list[Any]:
         try:
             return self._commit(group)
         except Exception as error:  # noqa: BLE001 - goes to those who asked
             if len(group) == 1:
-                return [store_error(error, self._path)]
+                return [self._try_with_reserve(group[0], store_error(error, self._path))]
         return [result for operation in group for result in self._carry_out([operation])]
+
+    def _try_with_reserve(self, operation: Operation, error: StoreError) -> Any:  # noqa: ANN401
+        """The result of an operation that failed with this error, after all."""
+        if error.errnum in NO_ROOM and operation.frees:
+            self._upkeep.make_room()
+            try:
+                return self._commit([operation])[0]
+            except Exception as again:  # noqa: BLE001 - goes to who asked
+                return store_error(again, self._path)
+        return error
 
     def _commit(self, group: Sequence[Operation]) -> list[Any]:
         start = time.monotonic()
         self._db.execute("BEGIN IMMEDIATE")
         try:
-            transaction = Transaction(self._db, self._counters)
-            results = [operation(transaction) for operation in group]
+            transaction = Transaction(self._db, self._counters, self._clock)
+            results = [operation.carry_out(transaction) for operation in group]
             transaction.flush()
             self._db.execute("COMMIT")
         except BaseException:
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
             raise
-        self._counters = transaction.counters
+        before, self._counters = self._counters, transaction.counters
+        self._upkeep.note_commit(freed=self._counters.erased > before.erased)
         self._commits += 1
         self._commit_seconds += time.monotonic() - start
         return results
@@ -123,6 +177,9 @@ class Writer:
             purge_seq=self._counters.purge_seq,
             commits=self._commits,
             commit_seconds=self._commit_seconds,
+            purge_log_from=self._counters.purge_log_from,
+            tombstones=self._counters.tombstones,
+            orphans=self._counters.orphans,
             size=self._upkeep.size(),
             free=self._upkeep.free,
         )

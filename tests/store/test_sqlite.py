@@ -14,7 +14,7 @@ import pytest
 
 from jobmgrd.jobs import retention
 from jobmgrd.jobs.retention import Limits, Policy
-from jobmgrd.store import schema, sqlite, transaction
+from jobmgrd.store import schema, sqlite, tombstones
 from jobmgrd.store.port import (
     Changes,
     InactiveRow,
@@ -173,21 +173,30 @@ class TestGroups:
 
 
 class TestPurgeLog:
-    """Records are kept for ever, their lists of jobs for a while."""
+    """Records are kept while they are young, or explain a tombstone."""
 
-    async def test_old_records_lose_their_jobs_and_still_explain_tombstones(
+    async def test_old_records_go_with_the_last_tombstone_that_they_explain(
         self, path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """The log is read from the oldest whole record on; when and why outlive it."""
-        monkeypatch.setattr(transaction, "PURGE_LOG_KEPT", 2)
+        """The log begins at the oldest record that is there, and says so, also when reopened."""
+        monkeypatch.setattr(tombstones, "PURGE_LOG_KEPT", 2)
         store = SqliteStore(path)
         await store.open()
         await store.write(Changes(ended=[ended(n) for n in range(1, 6)]))
         one = partial(retention.select, policy=Policy(Limits(num=0)), now=0.0, batch=1)
         for n in range(5):
             await store.purge(one, now=float(n), reason=f"why {n}", userid=0)
-        assert [record.seq for record in await store.purge_log(0, 9)] == [4, 5]
         assert await store.find(1) == Tombstone(1, 1, 0.0, "why 0", 1, 1.0)
+        assert store.stats().purge_log_from == 1
+        store.limit_tombstones(Limits(num=1))
+        await store.write(Changes(ended=[ended(6)]))
+        await store.purge(one, now=5.0, reason="why 5", userid=0)
+        assert store.stats().purge_log_from == 5
+        assert [record.seq for record in await store.purge_log(0, 9)] == [5, 6]
+        await store.close()
+        store = SqliteStore(path)
+        await store.open()
+        assert store.stats().purge_log_from == 5
         await store.close()
 
 
