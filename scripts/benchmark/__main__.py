@@ -3,7 +3,8 @@
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
@@ -70,9 +71,8 @@ def main(
         earlier = results.load(against) if against else None
     except ResultsError as error:
         raise click.BadParameter(str(error), param_hint="--against") from error
-    signal.signal(signal.SIGTERM, _interrupt)
     try:
-        with workplace(directory) as place:
+        with ended_by_sigterm(), workplace(directory) as place:
             measured = carry_out(parts, Run(place, quick=quick), place, console)
     except SkipError as error:
         raise click.ClickException(str(error)) from error
@@ -148,14 +148,26 @@ def compare(earlier: Results, measured: Results, console: Console) -> bool:
     if earlier.machine != measured.machine:
         differ = [k for k, v in measured.machine.items() if earlier.machine.get(k) != v]
         console.print(f"the earlier run had another {', '.join(differ)}", highlight=False)
+    if earlier.quick != measured.quick:
+        console.print("one of the two runs was quick: their sizes differ")
     changes = comparison.compare(earlier, measured)
     for line in report.verdict(changes):
         console.print(line, highlight=False, markup=False, soft_wrap=True)
     return not comparison.slower(changes)
 
 
-def _interrupt(_signum: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
+@contextmanager
+def ended_by_sigterm() -> Iterator[None]:
+    """Let SIGTERM do as Ctrl-C: end all processes that were started, remove what was written."""
+
+    def interrupt(_signum: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 if __name__ == "__main__":

@@ -16,10 +16,11 @@ FLOOR: Final = 0.03
 
 
 class Change(Struct, frozen=True):
-    """A figure in both runs."""
+    """A figure in both runs, and the same of its limit, if it has one."""
 
     old: Figure
     new: Figure
+    limit: "Change | None" = None
 
     @property
     def ratio(self) -> float:
@@ -37,20 +38,22 @@ class Change(Struct, frozen=True):
         return loss > max(self.old.spread, self.new.spread, FLOOR * abs(self.old.median))
 
     def __str__(self) -> str:
-        return (
+        text = (
             f"{self.new.part}: {self.new.name}: {self.old.median:,.5g} -> "
-            f"{self.new.median:,.5g} {self.new.unit} ({self.ratio:.2f} of the earlier run)"
+            f"{self.new.median:,.5g} {self.new.unit} ({self.ratio:.2f} of the earlier run"
         )
+        return f"{text}, its limit {self.limit.ratio:.2f})" if self.limit else f"{text})"
 
 
 def compare(old: Results, new: Results) -> list[Change]:
-    """The figures that both runs have, in the order of the new one; limits are not figures."""
+    """The figures that both runs have, in the order of the new one; limits go with theirs."""
     earlier = {figure.key: figure for figure in old.figures}
+    both = {f.key: Change(earlier[f.key], f) for f in new.figures if f.key in earlier}
     limits = {(figure.part, figure.limit) for figure in new.figures}
     return [
-        Change(earlier[figure.key], figure)
-        for figure in new.figures
-        if figure.key in earlier and figure.key not in limits
+        Change(change.old, change.new, both.get((change.new.part, change.new.limit)))
+        for key, change in both.items()
+        if key not in limits
     ]
 
 

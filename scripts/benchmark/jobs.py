@@ -5,6 +5,8 @@ from typing import Any, Final
 from protocol.jobspec import from_command
 
 BATCH: Final = 4096
+QUICK_BATCH: Final = 2048
+"""Jobs submitted at once; only the part "throughput" submits all of them in a quick run, too."""
 
 
 def simulated() -> dict[str, Any]:

@@ -4,9 +4,11 @@ import importlib
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
-from scripts.benchmark.figures import Figure
+from scripts.benchmark.figures import Figure, limit_of
+
+Points: TypeAlias = Sequence[tuple[int, Figure]]
 
 _PANELS: Final = ("job/s", "memory", "restart")
 _KEPT: Final = re.compile(r"(?P<what>.+), (?P<kept>[\d,]+) kept")
@@ -26,17 +28,16 @@ def draw(figures: Sequence[Figure], directory: Path) -> list[Path]:
         len(lines), 1, sharex=True, squeeze=False, figsize=(8, 3 * len(lines)), layout="constrained"
     )
     for panel, (what, points) in zip(panels[:, 0], lines.items(), strict=True):
-        _plot(panel, points, "jobmgrd", "o-")
-        if limit := points[0][1].limit:
-            name = _KEPT.fullmatch(limit)
-            what_limit = name["what"] if name else limit
-            _plot(panel, line(figures, what_limit), what_limit, "s--")
-        panel.set_xscale("symlog", linthresh=_LINEAR_BELOW)
-        panel.set_ylim(bottom=0)
-        panel.set_ylabel(f"{what} [{points[0][1].unit}]" if what != "job/s" else what)
+        _plot(panel, points, what, "C0o-")
+        # an axis of its own: what matters is whether both have the same shape
+        _plot_limit(panel.twinx(), points, figures)
         panel.grid(alpha=0.3)
-        panel.legend()
     panels[-1, 0].set_xlabel("inactive jobs kept")
+    panels[-1, 0].set_xscale("symlog", linthresh=_LINEAR_BELOW)
+    panels[-1, 0].minorticks_off()
+    kept = sorted({n for points in lines.values() for n, _ in points})
+    panels[-1, 0].set_xlim(-_LINEAR_BELOW / 4, 1.5 * kept[-1] + _LINEAR_BELOW)
+    panels[-1, 0].set_xticks(kept, [f"{n:,}" for n in kept])
     paths = [directory / "curve.svg", directory / "curve.png"]
     for path in paths:
         drawing.savefig(path, dpi=120)
@@ -44,7 +45,7 @@ def draw(figures: Sequence[Figure], directory: Path) -> list[Path]:
     return paths
 
 
-def line(figures: Sequence[Figure], what: str) -> list[tuple[int, Figure]]:
+def line(figures: Sequence[Figure], what: str) -> Points:
     """The figures that are named "WHAT, N kept", with N, in its order."""
     found = [(_KEPT.fullmatch(figure.name), figure) for figure in figures if figure.part == "curve"]
     points = [
@@ -55,9 +56,21 @@ def line(figures: Sequence[Figure], what: str) -> list[tuple[int, Figure]]:
     return sorted(points, key=lambda point: point[0])
 
 
-def _plot(panel: Any, points: Sequence[tuple[int, Figure]], label: str, style: str) -> None:  # noqa: ANN401 (matplotlib is optional)
+def _plot_limit(panel: Any, points: Points, figures: Sequence[Figure]) -> None:  # noqa: ANN401
+    """The limit of each point, if the points have one."""
+    limits = [(kept, limit_of(figure, figures)) for kept, figure in points]
+    measured = [(kept, limit) for kept, limit in limits if limit is not None]
+    if measured:
+        _plot(panel, measured, _KEPT.sub(r"\g<what>", measured[0][1].name), "C1s--")
+
+
+def _plot(panel: Any, points: Points, label: str, style: str) -> None:  # noqa: ANN401
+    """Medians with their spread, on an axis that begins at nothing and has the line's colour."""
     medians = [figure.median for _, figure in points]
     below = [figure.median - figure.low for _, figure in points]
     above = [figure.high - figure.median for _, figure in points]
     kept = [kept for kept, _ in points]
-    panel.errorbar(kept, medians, yerr=[below, above], fmt=style, capsize=3, label=label)
+    panel.errorbar(kept, medians, yerr=[below, above], fmt=style, capsize=3)
+    panel.set_ylim(bottom=0, top=1.1 * max(figure.high for _, figure in points))
+    unit = points[0][1].unit
+    panel.set_ylabel(label if label == unit else f"{label} [{unit}]", color=style[:2])

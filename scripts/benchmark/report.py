@@ -43,7 +43,7 @@ def _row(figure: Figure, figures: Sequence[Figure]) -> list[str]:
     if limit is None:
         return [*cells, "", "", ""]
     ratio = f"{figure.median / limit.median:.2f}" if limit.median else ""
-    return [*cells, f"{number(limit.median)} {limit.unit}", ratio, limit.name]
+    return [*cells, f"{number(limit.median)} {limit.unit}", ratio, limit.name.rpartition(": ")[2]]
 
 
 def number(value: float) -> str:

@@ -13,6 +13,7 @@ from msgspec import Struct
 from scripts.benchmark.errors import SkipError
 from scripts.benchmark.figures import Reading
 from scripts.benchmark.history import Histories, Order
+from scripts.benchmark.jobs import BATCH, QUICK_BATCH
 from scripts.benchmark.machine import filesystem
 
 _IN_MEMORY: Final = ("tmpfs", "ramfs")
@@ -23,6 +24,7 @@ class Run:
 
     def __init__(self, directory: Path, *, quick: bool) -> None:
         self.quick = quick
+        self.batch = QUICK_BATCH if quick else BATCH
         self.histories = Histories(directory)
         self._directory = directory
         self._count = 0

@@ -41,6 +41,12 @@ def echoed(run: Run, topic: str, payload: dict[str, Any] | None, **counts: int) 
         return requests(endpoint, topic, payload, **counts)
 
 
+def purged(state: Path, batch: int) -> dict[str, Any]:
+    """All rows of a store deleted by SQLite alone, with tombstones and a log as the daemon has."""
+    with Worker("sqlite", path=str(state / FILE), task="purge", batch=batch) as sqlite:
+        return sqlite.read()
+
+
 def inserted(state: Path, count: int, batch: int) -> dict[str, Any]:
     """Rows like the last one put into the store of a daemon that ended, by SQLite alone."""
     path = str(state / FILE)

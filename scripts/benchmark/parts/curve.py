@@ -5,7 +5,7 @@ from functools import partial
 
 from scripts.benchmark.daemon import Daemon, resident
 from scripts.benchmark.figures import Reading
-from scripts.benchmark.jobs import BATCH, simulated
+from scripts.benchmark.jobs import simulated
 from scripts.benchmark.parts import bare
 from scripts.benchmark.parts.batch import run_batch
 from scripts.benchmark.run import Case, Part, Run
@@ -28,9 +28,9 @@ def measure(run: Run, kept: int) -> Sequence[Reading]:
     """Start on a history, run a batch; then put the same rows into the same file."""
     with run.state(kept) as state:
         with Daemon(state) as daemon:
-            rates = run_batch(daemon, BATCH, simulated())
+            rates = run_batch(daemon, run.batch, simulated())
             memory = resident(daemon.pid)
-        rows = bare.inserted(state, BATCH, batch=100)
+        rows = bare.inserted(state, run.batch, batch=100)
     process = bare.process(run)
     sqlite = f"bare SQLite, {kept:,} kept"
     return [

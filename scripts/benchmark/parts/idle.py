@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from scripts.benchmark.daemon import Daemon
 from scripts.benchmark.errors import SkipError
 from scripts.benchmark.figures import Reading
-from scripts.benchmark.jobs import BATCH, simulated
+from scripts.benchmark.jobs import simulated
 from scripts.benchmark.parts.batch import run_batch
 from scripts.benchmark.run import Case, Part, Run
 from scripts.benchmark.worker import Worker
@@ -26,7 +26,7 @@ def cases(_run: Run) -> Sequence[Case]:
 def alone(run: Run) -> Sequence[Reading]:
     """A batch on a daemon that serves nobody else."""
     with run.state() as state, Daemon(state) as daemon:
-        return [Reading(NOBODY, run_batch(daemon, BATCH, simulated()).ended, "job/s")]
+        return [Reading(NOBODY, run_batch(daemon, run.batch, simulated()).ended, "job/s")]
 
 
 def crowded(run: Run) -> Sequence[Reading]:
@@ -48,7 +48,7 @@ def crowded(run: Run) -> Sequence[Reading]:
         ) as crowd,
     ):
         crowd.read()
-        rates = run_batch(daemon, BATCH, simulated())
+        rates = run_batch(daemon, run.batch, simulated())
         crowd.go()
     name = f"with {CROWD:,} idle clients and {CROWD:,} idle subscribers"
     return [Reading(name, rates.ended, "job/s", NOBODY)]

@@ -2,7 +2,8 @@
 
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from array import array
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,6 +17,7 @@ _LAST = "SELECT max(id), max(ord) FROM ended"
 _OLDEST = "SELECT id, ord FROM ended WHERE rule = 0 AND seq IS NULL ORDER BY t_clean, id LIMIT ?"
 _DROP = "DELETE FROM inactive WHERE ord IN (SELECT value FROM json_each(?))"
 _BURY = "UPDATE ended SET seq = ?, ord = NULL WHERE id IN (SELECT value FROM json_each(?))"
+_LOG = "INSERT INTO purge_log (seq, t, reason, userid, jobs) VALUES (?, ?, 'purge', 0, ?)"
 
 
 def main(path: str, task: str, count: int = 0, batch: int = BATCH) -> None:
@@ -27,12 +29,12 @@ def main(path: str, task: str, count: int = 0, batch: int = BATCH) -> None:
         taken = [insert(db, min(batch, count - done)) for done in range(0, count, batch)]
         say(rate=count / sum(taken), p50=percentile(taken, 50) * 1e3)
     else:
-        begin = time.monotonic()
-        jobs = purge(db)
-        rate = jobs / (time.monotonic() - begin)
+        taken = []
+        jobs = purge(db, batch, taken)
         db.execute("VACUUM")
         db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        say(rate=rate, size=Path(path).stat().st_size)
+        size = Path(path).stat().st_size
+        say(rate=jobs / sum(taken), p50=percentile(taken, 50) * 1e3, size=size)
     db.close()
 
 
@@ -56,17 +58,23 @@ def _row(db: sqlite3.Connection, table: str, ord: int) -> dict[str, object]:
     return dict(zip(names, cursor.fetchone(), strict=True))
 
 
-def purge(db: sqlite3.Connection) -> int:
-    """Delete all jobs, oldest first, a batch a transaction, and keep their tombstones."""
-    jobs, seq = 0, 0
-    batch: Sequence[tuple[int, int]] = [(0, 0)] * BATCH
-    while len(batch) == BATCH:
-        seq += 1
+def purge(db: sqlite3.Connection, batch: int, taken: list[float]) -> int:
+    """Delete all jobs, oldest first, a batch a transaction, and keep their tombstones.
+
+    Returns how many they were; `taken` gets the seconds of each transaction.
+    """
+    jobs, gone = 0, batch
+    while gone == batch:
+        begin = time.perf_counter()
         with transaction(db):
-            batch = db.execute(_OLDEST, (BATCH,)).fetchall()
-            db.execute(_DROP, (str([ord for _, ord in batch]),))
-            db.execute(_BURY, (seq, str([id for id, _ in batch])))
-        jobs += len(batch)
+            rows = db.execute(_OLDEST, (batch,)).fetchall()
+            ids, ords = ([row[column] for row in rows] for column in (0, 1))
+            db.execute(_DROP, (str(ords),))
+            db.execute(_BURY, (len(taken) + 1, str(ids)))
+            db.execute(_LOG, (len(taken) + 1, begin, array("q", ids).tobytes()))
+        gone = len(rows)
+        jobs += gone
+        taken.append(time.perf_counter() - begin)
     return jobs
 
 
