@@ -19,7 +19,7 @@ from scripts.benchmark import comparison, picture, report, results, suite
 from scripts.benchmark.errors import MeasurementError, SkipError
 from scripts.benchmark.figures import Figure, Reading, gather, percentile
 from scripts.benchmark.history import FILE, Order, write
-from scripts.benchmark.parts import PARTS
+from scripts.benchmark.parts import PARTS, flux
 from scripts.benchmark.results import Results, ResultsError
 from scripts.benchmark.run import Case, Part, Run, workplace
 from scripts.benchmark.worker import Worker
@@ -179,6 +179,26 @@ def test_the_picture_orders_points_by_the_jobs_kept() -> None:
     figures.append(figure(9, name="job/s, 5 kept", part="other"))
     points = [(kept, shown.median) for kept, shown in picture.line(figures, "job/s")]
     assert points == [(0, 1), (100_000, 0)]
+
+
+def test_flux_core_is_measured_where_it_is_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A batch is a point; where there is no flux, or it fails, ours are measured all the same."""
+    monkeypatch.setattr("shutil.which", lambda _name: None)
+    assert flux.cases() == []
+    program = tmp_path / "flux"
+    program.write_text('#!/bin/sh\nif [ "$1" = start ]; then shift; exec "$@"; fi\n')
+    program.chmod(0o700)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    readings = flux.measure(Run(tmp_path, quick=True))
+    assert [r.name for r in readings] == [
+        "flux-core job/s, 0 kept",
+        "flux-core job/s, 1,024 kept",
+    ]
+    program.write_text("#!/bin/sh\nexit 1\n")
+    with pytest.raises(SkipError, match="flux start"):
+        flux.measure(Run(tmp_path, quick=True))
 
 
 # --- carrying out ---------------------------------------------------------------------------

@@ -31,6 +31,9 @@ def draw(figures: Sequence[Figure], directory: Path) -> list[Path]:
         _plot(panel, points, what, "C0o-")
         # an axis of its own: what matters is whether both have the same shape
         _plot_limit(panel.twinx(), points, figures)
+        if what == _PANELS[0] and (flux := line(figures, f"flux-core {what}")):
+            panel.plot(*zip(*((kept, f.median) for kept, f in flux), strict=True), "C2^-")
+            panel.set_title("green: flux-core", fontsize="small")
         panel.grid(alpha=0.3)
     panels[-1, 0].set_xlabel("inactive jobs kept")
     panels[-1, 0].set_xscale("symlog", linthresh=_LINEAR_BELOW)

@@ -6,7 +6,7 @@ from functools import partial
 from scripts.benchmark.daemon import Daemon, resident
 from scripts.benchmark.figures import Reading
 from scripts.benchmark.jobs import simulated
-from scripts.benchmark.parts import bare
+from scripts.benchmark.parts import bare, flux
 from scripts.benchmark.parts.batch import run_batch
 from scripts.benchmark.run import Case, Part, Run
 
@@ -19,9 +19,10 @@ PROCESS_MEMORY = "bare Python and pyzmq"
 
 
 def cases(run: Run) -> Sequence[Case]:
-    """One case a number of kept jobs."""
+    """One case a number of kept jobs, and flux-core where it is installed."""
     kept = KEPT[:QUICK] if run.quick else KEPT
-    return [Case(f"{n:,} kept", partial(measure, kept=n), slow=n >= SLOW) for n in kept]
+    ours = [Case(f"{n:,} kept", partial(measure, kept=n), slow=n >= SLOW) for n in kept]
+    return [*ours, *flux.cases()]
 
 
 def measure(run: Run, kept: int) -> Sequence[Reading]:
