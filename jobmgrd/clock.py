@@ -38,6 +38,7 @@ class Clock:
         """Seconds by which the wall clock is ahead since it jumped; 0.0 if it did not."""
 
     def __call__(self) -> float:
+        """UNIX time, in seconds."""
         boot = self._boot()
         drift = self._wall() - boot - self._offset
         if abs(drift) < JUMP:

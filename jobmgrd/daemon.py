@@ -9,7 +9,7 @@ import signal
 import socket
 import stat
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
@@ -19,6 +19,9 @@ import structlog
 import zmq
 
 from jobmgrd import VERSION, logs
+from jobmgrd.archive.port import Archive, ArchiveError
+from jobmgrd.archive.sqlite import SqliteArchive
+from jobmgrd.clock import Clock
 from jobmgrd.config import Config, Loaded, expand
 from jobmgrd.engine import Engine
 from jobmgrd.exec.local import LocalExecutor
@@ -38,11 +41,15 @@ from jobmgrd.services.job_list import JobList
 from jobmgrd.services.job_state import JobState
 from jobmgrd.services.journal import Journal
 from jobmgrd.services.purge import Purge
+from jobmgrd.services.purge_log import PurgeLog
 from jobmgrd.services.raise_ import Raise
+from jobmgrd.services.retention import Retention
 from jobmgrd.services.stats import Stats
+from jobmgrd.services.totals import Totals
 from jobmgrd.services.urgency import Urgency
 from jobmgrd.store.lock import Lock
-from jobmgrd.store.port import PurgeRecord, Recovered
+from jobmgrd.store.port import PurgeRecord, Recovered, Store
+from jobmgrd.store.schema import Durability
 from jobmgrd.store.sqlite import SqliteStore
 from jobmgrd.systemd import Notifier
 from jobmgrd.transport.zmq_pub import ZmqPub
@@ -60,17 +67,28 @@ class StartError(Exception):
     """The daemon cannot start; the text is for the person who started it."""
 
 
+def _sqlite(path: Path, durability: Durability) -> Store:
+    return SqliteStore(path, durability=durability)
+
+
 class Daemon:
     """One daemon, from start to stop."""
 
     def __init__(
-        self, loaded: Loaded, config_path: Path | None, rundir: Path, statedir: Path
+        self,
+        loaded: Loaded,
+        config_path: Path | None,
+        rundir: Path,
+        statedir: Path,
+        make_store: Callable[[Path, Durability], Store] = _sqlite,
     ) -> None:
         self._loaded = loaded
         self._config_path = config_path
         self._rundir = rundir
         self._statedir = statedir
+        self._make_store = make_store
         self._cred = Cred(os.getuid(), ROLE_OWNER | ROLE_LOCAL)
+        self._clock = Clock()
         self._stop = asyncio.Event()
 
     async def run(self) -> None:
@@ -92,11 +110,13 @@ class Daemon:
         tasks = asyncio.TaskGroup()
         self._take_directories(stack)
         recovered = await self._open_store(stack)
+        archive = await self._open_archive(stack)
         router = self._make_sockets(stack, tasks)
         await stack.enter_async_context(tasks)  # sockets and store outlive the tasks
         stack.callback(router.end_streams)
         self._make_engine(stack, recovered)
-        heartbeat, config_service = self._make_services(router, tasks, recovered)
+        heartbeat, config_service = await self._make_services(router, tasks, recovered, archive)
+        self._engine.recover(recovered)
         self._handle_signals(config_service)
         self._open_sockets()
         notifier = Notifier()
@@ -124,7 +144,7 @@ class Daemon:
 
     async def _open_store(self, stack: AsyncExitStack) -> Recovered:
         config = self._loaded.config.store
-        self._store = SqliteStore(self._path(config.path), durability=config.durability)
+        self._store = self._make_store(self._path(config.path), config.durability)
         recovered = await self._store.open()
         stack.push_async_callback(self._store.close)
         return recovered
@@ -155,51 +175,88 @@ class Daemon:
 
     def _make_engine(self, stack: AsyncExitStack, recovered: Recovered) -> None:
         scheduler = Scheduler(self._nodes(self._loaded.config))
-        self._engine = Engine(self._store, scheduler, self._make_executor, time.time)
-        self._engine.recover(recovered)
+        self._engine = Engine(self._store, scheduler, self._make_executor, self._clock)
+        self._engine.max_jobid = recovered.max_jobid
         stack.push_async_callback(self._engine.stop, "jobmgrd was stopped")
 
-    def _make_services(
-        self, router: Router, tasks: asyncio.TaskGroup, recovered: Recovered
+    async def _open_archive(self, stack: AsyncExitStack) -> Archive | None:
+        config = self._loaded.config.job_manager.archive
+        if config is None:
+            return None
+        archive = SqliteArchive(self._path(config.path))
+        stack.push_async_callback(archive.close)
+        try:
+            await archive.open()
+        except ArchiveError as error:  # jobs run and are kept; purging waits for it
+            log.error("archive.failed", reason=str(error), errnum=error.errnum)
+        return archive
+
+    async def _make_services(
+        self,
+        router: Router,
+        tasks: asyncio.TaskGroup,
+        recovered: Recovered,
+        archive: Archive | None,
     ) -> tuple[Heartbeat, ConfigService]:
-        engine, store = self._engine, self._store
-        config = self._loaded.config
+        engine, store, clock = self._engine, self._store, self._clock
         publish = self._pub.publish
+        heartbeat = Heartbeat(
+            lambda topic: publish(topic, payload.encode({})), self._loaded.config.heartbeat.period
+        )
+        retention = Retention(engine, store, recovered, tasks.create_task, clock)
+        engine.class_of = retention.class_of
+        purge_log = PurgeLog(
+            engine,
+            store,
+            router,
+            lambda event: publish(PURGE, payload.encode(event)),
+            seq=store.stats().purge_seq,
+        )
         purge = Purge(
             engine,
             store,
-            lambda event: publish(PURGE, payload.encode(event)),
+            retention,
+            purge_log,
+            archive,
             tasks.create_task,
-            time.time,
+            clock,
             userid=self._cred.userid,
         )
-        heartbeat = Heartbeat(
-            lambda topic: publish(topic, payload.encode({})), config.heartbeat.period
-        )
-        heartbeat.listen(partial(_announce_again, purge, list(recovered.unpublished)))
+        heartbeat.listen(partial(_publish_again, purge_log, list(recovered.unpublished)))
+        heartbeat.listen(retention.on_heartbeat)
         heartbeat.listen(purge.on_heartbeat)
         job_state = JobState(lambda event: publish(JOB_STATE, payload.encode(event)))
-        engine.listen(job_state)
         journal = Journal(engine, store, router)
+        totals = Totals(store)
+        totals.begin(await store.totals())
+        job_info = JobInfo(engine, store, router)
+        for listener in (job_state, journal, totals, job_info):
+            engine.listen(listener)
 
         def apply(new: Config) -> None:
             logs.configure(new.daemon.log_level, new.daemon.log_format)
+            clock.accept()
             heartbeat.configure(new.heartbeat.period)
-            purge.configure(new.job_manager.limits, new.purge_budget)
+            retention.configure(new.job_manager.limits, new.job_manager.retention)
+            store.limit_tombstones(new.job_manager.tombstone_limit)
+            purge.configure(new.purge_budget)
             job_state.configure(enabled=new.events.job_state)
 
-        apply(config)
         config_service = ConfigService(self._config_path, self._loaded, apply)
+        apply(self._loaded.config)
         for service in (
             JobIngest(engine, time.monotonic),
-            JobInfo(engine, store, router),
+            job_info,
             JobList(engine, store),
             Raise(engine, store),
             Urgency(engine, store),
             Getattr(engine, store),
             purge,
+            purge_log,
+            retention,
+            totals,
             journal,
-            Stats(engine, store, purge, journal),
+            Stats(engine, store, purge, journal, totals, archive, clock),
             heartbeat,
             config_service,
             EventService(publish),
@@ -237,10 +294,10 @@ class Daemon:
         return [expand(t, rundir=self._rundir, statedir=self._statedir) for t in templates]
 
 
-def _announce_again(purge: Purge, records: list[PurgeRecord]) -> None:
+def _publish_again(purge_log: PurgeLog, records: list[PurgeRecord]) -> None:
     """Publish batches that a dead daemon committed, once subscribers had time to come back."""
     for record in records:
-        purge.announce(record)
+        purge_log.publish(record)
     records.clear()
 
 

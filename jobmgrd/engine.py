@@ -32,10 +32,11 @@ from jobmgrd.exec.port import (
 )
 from jobmgrd.jobs.job import EVENTLOG_VERSION, Job, priority_of
 from jobmgrd.jobs.queue import PendingQueue
+from jobmgrd.jobs.retention import DEFAULT
 from jobmgrd.jobs.scheduler import Scheduler
 from jobmgrd.jobs.states import Action, next_action
 from jobmgrd.store import rows
-from jobmgrd.store.port import Changes, OutputRow, Recovered, Store
+from jobmgrd.store.port import Changes, Orphan, OutputRow, Recovered, Store
 from protocol import job_output, resource_set
 from protocol.job import State
 from protocol.job_manager import SubmitReply
@@ -106,6 +107,8 @@ class Engine:
         self._schedule_due = False
         self._stopping = False
         self._published = 0
+        self.class_of: Callable[[Job], int] = lambda _job: DEFAULT
+        """Which retention class a job that ends belongs to."""
         self.max_jobid = 0
 
     @property
@@ -151,19 +154,22 @@ class Engine:
     def recover(self, recovered: Recovered) -> None:
         """Take back the jobs that were active when the last daemon ended.
 
-        Queued jobs go on. A job that had resources lost its processes with that daemon: it ends
-        with an exception that says so.
+        Queued jobs go on. A record that cannot be replayed is put aside. A job that had resources
+        lost its processes with that daemon: it ends with an exception that says so.
         """
-        self.max_jobid = recovered.max_jobid
+        orphans: list[Orphan] = []
         for row in recovered.active:
             try:
                 job = rows.replay(row)
             except ValueError as error:
-                log.error("job.not-replayable", id=row.id, reason=str(error))
+                log.error("job.orphaned", id=row.id, reason=str(error))
+                orphans.append(Orphan(row, str(error), self._clock()))
                 continue
             self.jobs[job.id] = job
             log.debug("job.recovered", id=job.id, state=job.state.name)
             self._resume(job)
+        if orphans:
+            self._store.write(Changes(orphans=orphans))
 
     def _resume(self, job: Job) -> None:
         if job.has_resources:
@@ -347,7 +353,7 @@ class Engine:
             published=self._published,
         )
         self._dirty, self._output, self._effects, self._submits = {}, {}, [], {}
-        self._writing = self._store.write(write.changes())
+        self._writing = self._store.write(write.changes(self.class_of))
         self._writing.add_done_callback(partial(self._written, write))
 
     def _written(self, write: "_Write", future: "asyncio.Future[None]") -> None:
@@ -431,13 +437,14 @@ class _Write(Struct, frozen=True):
     submits: Mapping[int, "asyncio.Future[SubmitReply]"]
     published: int
 
-    def changes(self) -> Changes:
+    def changes(self, class_of: Callable[[Job], int]) -> Changes:
+        """What the store is to keep."""
         jobs = [item.job for item in self.dirty]
         ended = [job for job in jobs if job.state is State.INACTIVE]
         active = [job for job in jobs if job.state is not State.INACTIVE]
         return Changes(
             active=[rows.active(job) for job in active],
-            ended=[rows.inactive(job) for job in ended],
+            ended=[rows.inactive(job, class_of(job)) for job in ended],
             output=[OutputRow(id, data) for id, data in self.output.items()],
             published=self.published,
         )

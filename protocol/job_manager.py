@@ -30,6 +30,7 @@ class PurgeRequest(Struct, frozen=True):
     num_limit: int = -1
     batch: int = 100
     force: bool = False
+    attrs: Sequence[str] | None = None  # list the jobs, with these attributes
 
 
 class PurgeIdRequest(Struct, frozen=True):
@@ -45,6 +46,7 @@ class PurgeReply(Struct, frozen=True, omit_defaults=True):
 
     count: int
     seq: int | None = None
+    jobs: Sequence[Mapping[str, Any]] | None = None  # with id, t_clean, reason and the attrs
 
 
 class GetattrRequest(Struct, frozen=True):
@@ -113,6 +115,13 @@ class PurgeStats(Struct, frozen=True):
     running: bool  # a heartbeat's run is under way
     age_limit: float  # seconds; -1: unlimited
     num_limit: int
+    backlog: int  # eligible jobs that the last heartbeat's run left
+    lag: float  # seconds since the oldest of them ended
+    rate: float  # jobs a second that this run purged
+    blocked: str  # why it could not; empty if it could
+    tombstones: int
+    pins: int
+    reclassing: bool  # jobs are being classed by new retention rules
 
 
 class StoreStats(Struct, frozen=True):
@@ -122,6 +131,16 @@ class StoreStats(Struct, frozen=True):
     commit_mean: float  # seconds
     size: int
     free: int
+
+
+class ArchiveStats(Struct, frozen=True):
+    """What was archived by this daemon; None without an archive."""
+
+    path: str
+    archived: int
+    failures: int
+    error: str  # of the last attempt; empty if it succeeded
+    size: int  # bytes
 
 
 class StatsReply(Struct, frozen=True):
@@ -134,3 +153,7 @@ class StatsReply(Struct, frozen=True):
     housekeeping: Mapping[str, Any]
     purge: PurgeStats
     store: StoreStats
+    archive: ArchiveStats | None
+    totals: Mapping[str, Any]
+    orphans: int
+    clock_jump: float  # seconds by which the wall clock jumped ahead and is not followed

@@ -31,6 +31,8 @@ class DaemonProcess:
         self.config = directory / "jobmgrd.toml"
         self.log = directory / "log"
         self.uri = str(self.rundir)
+        self.module = "jobmgrd.cli.daemon"
+        self.environ: dict[str, str] = {}
         self.process: subprocess.Popen[bytes] | None = None
         self.configure("")
 
@@ -52,11 +54,13 @@ class DaemonProcess:
 
     def spawn(self, **environ: str) -> subprocess.Popen[bytes]:
         """Start a daemon process without waiting for anything."""
-        argv = [sys.executable, "-m", "jobmgrd.cli.daemon"]
+        argv = [sys.executable, "-m", self.module]
         argv += ["--config", str(self.config)]
         argv += ["--rundir", str(self.rundir), "--statedir", str(self.statedir)]
         with self.log.open("ab") as log:
-            return subprocess.Popen(argv, env=os.environ | environ, stderr=log, stdout=log)
+            return subprocess.Popen(
+                argv, env=os.environ | self.environ | environ, stderr=log, stdout=log
+            )
 
     def _await_ready(self, notify: socket.socket) -> None:
         assert self.process is not None

@@ -4,6 +4,7 @@ import asyncio
 import os
 import sys
 from pathlib import Path
+from typing import Final
 
 import click
 
@@ -11,6 +12,11 @@ from jobmgrd import VERSION, logs
 from jobmgrd.config import ConfigError, Loaded, default_rundir, default_statedir, load
 from jobmgrd.daemon import Daemon, StartError
 from jobmgrd.store.port import StoreError
+
+
+SWITCH_INTERVAL: Final = 0.0005
+"""Seconds after which the event loop lets the store's thread have the interpreter: SQLite asks for
+it at every row, and with Python's 5 ms a commit under load would wait for the loop."""
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -45,6 +51,7 @@ def main(config: Path | None, rundir: Path | None, statedir: Path | None, *, che
         run = rundir or given.rundir or default_rundir(uid, os.environ)
         state = statedir or given.statedir or default_statedir(uid, os.environ)
         logs.configure(given.log_level, given.log_format)
+        sys.setswitchinterval(SWITCH_INTERVAL)
         asyncio.run(Daemon(loaded, config, run.absolute(), state.absolute()).run())
     except (ConfigError, StoreError, StartError) as error:
         _die(str(error))

@@ -17,6 +17,7 @@ from jobmgrd.client.blocking import BlockingClient, BlockingSubscription
 from jobmgrd.client.connection import Client
 from jobmgrd.client.errors import ConnectionLostError, NoDaemonError, RpcTimeoutError
 from jobmgrd.client.events import Event
+from jobmgrd.client.purges import follow_purges
 from jobmgrd.client.subscription import Subscription
 from jobmgrd.client.uri import Endpoints, UriError, find
 from protocol.errors import RpcError
@@ -34,4 +35,5 @@ __all__ = [
     "Subscription",
     "UriError",
     "find",
+    "follow_purges",
 ]

@@ -3,11 +3,13 @@
 An attribute that a job does not have yet (an end, an exception) is left out, as job-list does.
 """
 
+import errno
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from jobmgrd.jobs.job import Job
 from protocol import hostlist, idset
+from protocol.errors import RpcError
 from protocol.job import State
 
 
@@ -23,6 +25,17 @@ def attributes(job: Job, names: Iterable[str]) -> dict[str, Any]:
         if value is not None:
             found[name] = value
     return found
+
+
+def check_names(names: Iterable[str]) -> None:
+    """Refuse an attribute that does not exist.
+
+    Raises:
+        RpcError: EINVAL, naming it, in job-list's words.
+    """
+    for name in names:
+        if name not in ATTRIBUTES:
+            raise RpcError(errno.EINVAL, f"{name} is not a valid attribute")
 
 
 def _when(t: float) -> float | None:

@@ -27,7 +27,6 @@ class JobInfo:
         self._store = store
         self._router = router
         self._watches: dict[int, list[_Watch]] = {}
-        engine.listen(self)
 
     def routes(self) -> Iterable[Route]:
         """See Service."""

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from jobmgrd.engine import Engine
-from jobmgrd.jobs.attributes import ATTRIBUTES, attributes
+from jobmgrd.jobs.attributes import ATTRIBUTES, attributes, check_names
 from jobmgrd.jobs.job import Job
 from jobmgrd.router import Call, Empty, Route
 from jobmgrd.store import rows
@@ -60,7 +60,5 @@ class JobList:
 def _names(attrs: Sequence[str]) -> Sequence[str]:
     if ALL in attrs:
         return list(ATTRIBUTES)
-    for name in attrs:
-        if name not in ATTRIBUTES:
-            raise RpcError(errno.EINVAL, f"{name} is not a valid attribute")
+    check_names(attrs)
     return attrs

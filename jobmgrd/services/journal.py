@@ -30,7 +30,6 @@ class Journal:
         self._store = store
         self._router = router
         self._consumers: dict[int, _Consumer] = {}
-        engine.listen(self)
 
     def routes(self) -> Iterable[Route]:
         """See Service."""

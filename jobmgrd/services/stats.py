@@ -2,22 +2,37 @@
 
 from collections.abc import Iterable
 
+from jobmgrd.archive.port import Archive
+from jobmgrd.clock import Clock
 from jobmgrd.engine import Engine
 from jobmgrd.router import Call, Empty, Route
 from jobmgrd.services.journal import Journal
 from jobmgrd.services.purge import Purge
+from jobmgrd.services.totals import Totals
 from jobmgrd.store.port import Store
-from protocol.job_manager import StatsReply, StoreStats
+from protocol.job_manager import ArchiveStats, StatsReply, StoreStats
 
 
 class Stats:
     """Gathers what others count."""
 
-    def __init__(self, engine: Engine, store: Store, purge: Purge, journal: Journal) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        store: Store,
+        purge: Purge,
+        journal: Journal,
+        totals: Totals,
+        archive: Archive | None,
+        clock: Clock,
+    ) -> None:
         self._engine = engine
         self._store = store
         self._purge = purge
         self._journal = journal
+        self._totals = totals
+        self._archive = archive
+        self._clock = clock
 
     def routes(self) -> Iterable[Route]:
         """See Service."""
@@ -42,4 +57,16 @@ class Stats:
                 size=store.size,
                 free=store.free,
             ),
+            archive=self._archive_stats(),
+            totals=self._totals.stats(),
+            orphans=store.orphans,
+            clock_jump=self._clock.jump,
+        )
+
+    def _archive_stats(self) -> ArchiveStats | None:
+        if self._archive is None:
+            return None
+        stats = self._archive.stats()
+        return ArchiveStats(
+            stats.path, stats.archived, stats.failures, stats.last_error, stats.size
         )

@@ -2,7 +2,6 @@
 
 from jobmgrd.jobs import job as domain
 from jobmgrd.jobs.job import Job
-from jobmgrd.jobs.retention import DEFAULT
 from jobmgrd.store.port import ActiveRow, InactiveRow
 from protocol import jobspec
 
@@ -22,7 +21,7 @@ def replay(row: ActiveRow | InactiveRow) -> Job:
     return domain.replay(row.id, spec, row.jobspec, row.R, row.eventlog)
 
 
-def inactive(job: Job, rule: int = DEFAULT) -> InactiveRow:
+def inactive(job: Job, rule: int) -> InactiveRow:
     """The row of a job that has ended, in a retention class."""
     return InactiveRow(
         id=job.id,

@@ -1,7 +1,6 @@
 """Kill -9, restart, stop, and a second daemon."""
 
 import signal
-import sqlite3
 import threading
 
 import pytest
@@ -129,19 +128,3 @@ def test_directories_and_files_are_private(daemon: DaemonProcess) -> None:
         assert directory.stat().st_mode & 0o777 == 0o700
     for file in daemon.statedir.iterdir():
         assert file.stat().st_mode & 0o077 == 0, file
-
-
-def test_a_job_that_runs_when_the_disk_row_is_damaged_is_put_aside(
-    daemon: DaemonProcess,
-) -> None:
-    """A record that cannot be replayed never blocks the start."""
-    id = submit(daemon, simulated(None))[0]
-    wait_for(daemon, id, "start")
-    daemon.kill()
-    db = sqlite3.connect(daemon.statedir / "jobs.sqlite")
-    db.execute("UPDATE active SET eventlog = x'00'")
-    db.commit()
-    db.close()
-    daemon.start()
-    assert run_jobs(daemon, 1)
-    assert "job.not-replayable" in daemon.log.read_text()

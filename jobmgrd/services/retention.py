@@ -1,0 +1,246 @@
+"""job-manager.retention, pin, unpin, pin-list: which jobs are kept, by which rule, and why.
+
+Classes every job as it ends, holds pins, and classes old jobs anew when the rules change: page by
+page, each heartbeat a few, so that nothing waits for it.
+"""
+
+import asyncio
+import errno
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from functools import partial
+from typing import Any, Final
+
+import structlog
+from msgspec.structs import asdict
+
+from jobmgrd.engine import Engine
+from jobmgrd.jobs.job import Job
+from jobmgrd.jobs.retention import HELD, UNLIMITED, Candidate, Limits, Policy, Standing
+from jobmgrd.jobs.retention import standing as standing_of
+from jobmgrd.jobs.rules import Generation, Rule, RuleSet
+from jobmgrd.router import OWNER, Call, Empty, Route, Value
+from jobmgrd.services.lookup import UNKNOWN_JOB, missing
+from jobmgrd.store.port import Changes, Facts, InactiveRow, Pin, Recovered, Store
+from protocol import duration
+from protocol.errors import RpcError
+from protocol.retention import IdRequest, PinListReply, PinReply, PinRequest, RetentionReply
+
+log = structlog.get_logger()
+
+PINS_MAX: Final = 10_000
+PAGE: Final = 1000
+META: Final = "retention"
+
+
+class Retention:
+    """The rules in force, and the pins."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        store: Store,
+        recovered: Recovered,
+        spawn: Callable[[Coroutine[Any, Any, None]], object],
+        clock: Callable[[], float],
+    ) -> None:
+        self._engine = engine
+        self._store = store
+        self._spawn = spawn
+        self._clock = clock
+        self._pins = {pin.id: pin for pin in recovered.pins}
+        self._generation = Generation.read(recovered.meta.get(META))
+        self._rules = RuleSet(generation=self._generation.number)
+        self._limits = Limits()
+        self._reclassing = False
+
+    def routes(self) -> Iterable[Route]:
+        """See Service."""
+        return [
+            Route("job-manager.retention", IdRequest, self.retention, role=OWNER),
+            Route("job-manager.pin", PinRequest, self.pin, role=OWNER),
+            Route("job-manager.unpin", IdRequest, self.unpin, role=OWNER),
+            Route("job-manager.pin-list", Empty, self.pin_list, role=OWNER),
+        ]
+
+    # --- rules ------------------------------------------------------------------------------
+
+    def configure(self, limits: Limits, rules: Sequence[Rule]) -> None:
+        """Set the limits and the rules; jobs that ended under other rules are classed anew."""
+        self._limits = limits
+        self._rules = RuleSet(rules).after(self._generation)
+        if self._rules.generation != self._generation.number:
+            signature = self._rules.signature().decode()
+            self._generation = Generation(self._rules.generation, signature, complete=False)
+            self._store.write(Changes(meta={META: self._generation.written()}))
+        if not self._generation.complete and not self._reclassing:
+            self._reclassing = True
+            self._spawn(self._reclass())
+
+    @property
+    def policy(self) -> Policy:
+        """What may be purged by the limits in force."""
+        return self._rules.policy(self._limits)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every job is classed by the rules in force."""
+        return self._generation.complete
+
+    @property
+    def pins(self) -> int:
+        """How many pins there are."""
+        return len(self._pins)
+
+    def rule_name(self, rule: int) -> str:
+        """What a class is called."""
+        if rule == HELD:
+            return "pinned"
+        return self._rules.name(rule) or "default"
+
+    def class_of(self, job: Job) -> int:
+        """The class of a job that ends."""
+        if job.id in self._pins:
+            return HELD
+        return self._rules.classify(int(job.result), job.jobspec.queue, job.userid)
+
+    def _class_of(self, facts: Facts) -> int:
+        return self._rules.classify(facts.result, facts.queue, facts.userid)
+
+    async def _reclass(self) -> None:
+        """Class all jobs anew, a page at a time; begins again if the rules change meanwhile."""
+        generation = None
+        after: int | None = 0
+        try:
+            while after is not None:
+                if generation != self._generation.number:
+                    generation, after = self._generation.number, 0
+                after = await self._store.reclass(after, PAGE, self._class_of)
+                await asyncio.sleep(0)
+            self._generation = Generation(generation or 0, self._generation.signature)
+            await self._store.write(Changes(meta={META: self._generation.written()}))
+            log.info("retention.reclassed", generation=generation)
+        finally:
+            self._reclassing = False
+
+    # --- pins -------------------------------------------------------------------------------
+
+    async def pin(self, call: Call, request: PinRequest) -> Value:
+        """Keep a job, active or inactive; answered once that is durable."""
+        if not request.reason:
+            raise RpcError(errno.EINVAL, "a pin needs a reason")
+        now = self._clock()
+        if request.until and request.until <= now:
+            raise RpcError(errno.EINVAL, "a pin cannot end in the past")
+        if request.id not in self._pins and len(self._pins) >= PINS_MAX:
+            raise RpcError(errno.ENOSPC, f"there are {PINS_MAX} pins already")
+        await self._require(request.id)
+        pin = Pin(request.id, request.reason, request.until, call.cred.userid, now)
+        before = self._pins.get(pin.id)
+        self._pins[pin.id] = pin  # before the write: a job that ends meanwhile is held
+        try:
+            await self._store.write(Changes(pins={pin.id: pin}, rules={pin.id: HELD}))
+        except Exception:
+            self._restore(pin.id, before)
+            raise
+        return None
+
+    def _restore(self, id: int, pin: Pin | None) -> None:
+        if pin is None:
+            self._pins.pop(id, None)
+        else:
+            self._pins[id] = pin
+
+    async def _require(self, id: int) -> InactiveRow | None:
+        """The row of an inactive job, None for an active one, RpcError for any other id."""
+        if id in self._engine.jobs:
+            return None
+        found = await self._store.find(id)
+        if not isinstance(found, InactiveRow):
+            raise missing(found, UNKNOWN_JOB)
+        return found
+
+    async def unpin(self, _call: Call, request: IdRequest) -> Value:
+        """Let a job go as its rule says."""
+        if request.id not in self._pins:
+            await self._require(request.id)
+            raise RpcError(errno.EINVAL, "job is not pinned")
+        await self._unpin([request.id])
+        return None
+
+    async def _unpin(self, ids: Sequence[int]) -> None:
+        pins = [self._pins.pop(id) for id in ids]
+        try:
+            rows = await self._store.rows(ids)
+            rules = {
+                row.id: self._rules.classify(row.result, row.queue, row.userid) for row in rows
+            }
+            await self._store.write(Changes(pins=dict.fromkeys(ids), rules=rules))
+        except Exception:
+            self._pins.update({pin.id: pin for pin in pins})
+            raise
+
+    def pin_list(self, _call: Call, _request: Empty) -> PinListReply:
+        """All pins."""
+        return PinListReply([_pin_reply(self._pins[id]) for id in sorted(self._pins)])
+
+    def on_heartbeat(self) -> None:
+        """End the pins whose time is over."""
+        now = self._clock()
+        over = [pin.id for pin in self._pins.values() if pin.until and pin.until <= now]
+        if over:
+            log.info("pin.expired", ids=over)
+            self._spawn(self._unpin(over))
+
+    # --- explanation ------------------------------------------------------------------------
+
+    def retention(self, _call: Call, request: IdRequest) -> Awaitable[Value] | Value:
+        """What holds a job, and when it will go."""
+        pin = self._pins.get(request.id)
+        held = _pin_reply(pin) if pin else None
+        if request.id in self._engine.jobs:
+            why = "active jobs are never purged"
+            return RetentionReply(request.id, "active", why, pin=held)
+        return self._explain(request.id, held)
+
+    async def _explain(self, id: int, pin: PinReply | None) -> RetentionReply:
+        row = await self._require(id)
+        if row is None:
+            raise RpcError(errno.EAGAIN, "the job is ending")
+        now = self._clock()
+        if pin is not None:
+            end = f"until {pin.until:.0f}" if pin.until else "until it is unpinned"
+            why = f"pinned {end}: {pin.reason}"
+            age = now - row.t_clean
+            return RetentionReply(id, "inactive", why, rule="pinned", age=age, pin=pin)
+        job = Candidate(row.t_clean, row.id, row.rule)
+        standing = await self._store.inspect(
+            partial(standing_of, policy=self.policy, job=job, now=now)
+        )
+        return RetentionReply(
+            id, "inactive", _words(standing), rule=self.rule_name(row.rule), **asdict(standing)
+        )
+
+
+def _pin_reply(pin: Pin) -> PinReply:
+    return PinReply(pin.id, pin.reason, pin.until, pin.userid, pin.t)
+
+
+def _words(standing: Standing) -> str:
+    """A standing in a sentence."""
+    if standing.age_limit == UNLIMITED and standing.num_limit == UNLIMITED:
+        return "no limit applies: kept for ever"
+    parts = []
+    if standing.goes is not None:
+        left = standing.age_limit - standing.age
+        parts.append(
+            f"older than its age limit {duration.format(standing.age_limit)}"
+            if left < 0
+            else f"goes by age in {duration.format(left)}"
+        )
+    if standing.beyond is not None:
+        parts.append(
+            "beyond the number that may stay"
+            if standing.beyond <= 0
+            else f"goes by number when {standing.beyond} more jobs have ended"
+        )
+    return ", ".join(parts)
