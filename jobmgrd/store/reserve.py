@@ -2,17 +2,14 @@
 
 import os
 from pathlib import Path
-from typing import Final
-
-SIZE: Final = 4 << 20
-"""Bytes: more than twice what a purge of 100 jobs at random places takes in the log."""
 
 
 class Reserve:
-    """A file that holds nothing, beside the store's file."""
+    """A file of `size` bytes that holds nothing."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, size: int) -> None:
         self._path = path
+        self._size = size
         self.there = False
         self.make()
 
@@ -21,7 +18,7 @@ class Reserve:
         fd = -1
         try:
             fd = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            os.posix_fallocate(fd, 0, SIZE)
+            os.posix_fallocate(fd, 0, self._size)
             self.there = True
         except OSError:
             self.give_up()

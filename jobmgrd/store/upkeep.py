@@ -8,7 +8,8 @@ Pages that a purge freed go back to the file system in steps, each its own short
 whose size follows the time that the last one took.
 
 On a full disk neither the log nor the file can grow, so that even a purge could not be committed.
-For that a reserve is kept: given up for what makes room, and made again right after it.
+For that a reserve is kept: given up for what makes room, and made again right after it. It is
+large enough to copy a long log into the file, and for a purge to write a new one.
 """
 
 import os
@@ -22,6 +23,9 @@ from jobmgrd.store.reserve import Reserve
 
 PAGE_LIMIT: Final = 4096
 """Pages in the log that make a checkpoint due."""
+
+PURGE_BYTES: Final = 4 << 20
+"""More than twice what a purge of 100 jobs at random places takes in the log (1.6 MB)."""
 
 IDLE_SECONDS: Final = 1.0
 """Time without a write after which the log is cut to nothing."""
@@ -43,13 +47,14 @@ class Upkeep:
         # N.B. POSIX drops a process's locks on a file when it closes any descriptor of it, so
         # this one, of the file that SQLite's locks are on, is closed after every connection.
         self._index = os.open(path.with_name(path.name + "-shm"), os.O_RDONLY | os.O_CLOEXEC)
-        self._reserve = Reserve(path.with_name(path.name + ".reserve"))
         self._next_checkpoint = PAGE_LIMIT
         self._step = 16
         self._last_step = 0.0
         self._dirty = True
         self._after_commit = False
         (self._page_size,) = db.execute("PRAGMA page_size").fetchone()
+        reserve = PAGE_LIMIT * int(self._page_size) + PURGE_BYTES
+        self._reserve = Reserve(path.with_name(path.name + ".reserve"), reserve)
         self.free_pages = self._count_free()
 
     @property
@@ -77,26 +82,30 @@ class Upkeep:
     def between(self) -> None:
         """Do what cannot wait for the writer to be idle."""
         self._checkpoint_if_long()
-        if not self._reserve.there:
-            self._make_reserve()
-        elif self.free_pages and time.monotonic() - self._last_step > _STEP_PAUSE:
+        if self.free_pages and time.monotonic() - self._last_step > _STEP_PAUSE:
             self._give_back()
 
     def idle(self) -> None:
         """Do a little of what is due; nobody waits for the writer right now."""
         self._after_commit = False
         if not self._reserve.there:
-            self._make_reserve()
+            self.make_reserve()
         elif self.free_pages:
             self._give_back()
             self._checkpoint_if_long()
         else:
             self.truncate()
 
-    def make_room(self) -> None:
-        """Give the reserve up, for the sake of something that frees space."""
+    def give_up_reserve(self) -> None:
+        """Make room for something that frees more."""
         self._reserve.give_up()
         self._checkpoint("TRUNCATE")
+
+    def make_reserve(self) -> None:
+        """Cut the file and the log as short as they get, and set what room there is aside."""
+        self._give_back()
+        self.truncate()
+        self._reserve.make()
 
     def truncate(self) -> None:
         """Copy the log into the file and cut it to nothing, unless a reader is at it."""
@@ -121,12 +130,6 @@ class Upkeep:
         except sqlite3.Error:
             return False
         return not busy and frames == copied
-
-    def _make_reserve(self) -> None:
-        """Cut the file and the log as short as they get, and set what room there is aside."""
-        self._give_back()
-        self.truncate()
-        self._reserve.make()
 
     def _give_back(self) -> None:
         start = time.monotonic()

@@ -143,13 +143,15 @@ class Writer:
 
     def _try_with_reserve(self, operation: Operation, error: StoreError) -> Any:  # noqa: ANN401
         """The result of an operation that failed with this error, after all."""
-        if error.errnum in NO_ROOM and operation.frees:
-            self._upkeep.make_room()
-            try:
-                return self._commit([operation])[0]
-            except Exception as again:  # noqa: BLE001 - goes to who asked
-                return store_error(again, self._path)
-        return error
+        if error.errnum not in NO_ROOM or not operation.frees:
+            return error
+        self._upkeep.give_up_reserve()
+        try:
+            return self._commit([operation])[0]
+        except Exception as again:  # noqa: BLE001 - goes to who asked
+            return store_error(again, self._path)
+        finally:  # before anybody knows: others want the room, too
+            self._upkeep.make_reserve()
 
     def _commit(self, group: Sequence[Operation]) -> list[Any]:
         start = time.monotonic()
