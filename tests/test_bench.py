@@ -1,7 +1,6 @@
 """The benchmark suite's own logic: arguments, statistics, turns, comparison; not its figures."""
 
 import math
-import sqlite3
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -12,37 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from jobmgrd.store.port import InactiveRow, Tombstone
-from jobmgrd.store.sqlite import SqliteStore
 from scripts.benchmark import __main__ as command
 from scripts.benchmark import comparison, picture, report, results, suite
 from scripts.benchmark.errors import MeasurementError, SkipError
 from scripts.benchmark.figures import Figure, Reading, gather, percentile
-from scripts.benchmark.history import FILE, Order, write
-from scripts.benchmark.parts import PARTS, flux
+from scripts.benchmark.parts import PARTS
 from scripts.benchmark.results import Results, ResultsError
-from scripts.benchmark.run import Case, Part, Run, workplace
-from scripts.benchmark.worker import Worker
-from scripts.benchmark.workers import sqlite
+from scripts.benchmark.run import Case, Part, Run
 
-ROW = InactiveRow(
-    id=7,
-    userid=1000,
-    urgency=16,
-    priority=16,
-    t_submit=1.0,
-    t_run=2.0,
-    t_cleanup=3.0,
-    t_clean=4.0,
-    result=1,
-    status=0,
-    name="true",
-    queue="",
-    rule=0,
-    jobspec=b"{}",
-    R=b"{}",
-    eventlog=b"{}\n",
-)
 SECONDS = 60.0
 
 
@@ -129,16 +105,25 @@ def test_a_figure_is_worse_only_by_more_than_the_spread(
 
 def test_what_is_not_in_both_runs_is_not_compared_and_limits_go_with_their_figures() -> None:
     """A slower machine is told beside the figure, and is no regression of its own."""
-    old = run_of(figure(100, limit="bare"), figure(400, name="bare"), figure(5, name="gone"))
-    new = run_of(figure(50, limit="bare"), figure(100, name="bare"), figure(5, name="new"))
+    old = run_of(
+        figure(*[100] * 3, limit="bare"),
+        figure(*[400] * 3, name="bare"),
+        figure(*[5] * 3, name="gone"),
+        figure(5, 5, name="two samples"),
+    )
+    new = run_of(
+        figure(*[50] * 3, limit="bare"),
+        figure(*[100] * 3, name="bare"),
+        figure(*[5] * 3, name="two samples"),
+    )
     (change,) = comparison.compare(old, new)
     assert str(change) == "p: rate: 100 -> 50 job/s (0.50 of the earlier run, its limit 0.25)"
 
 
 def test_the_verdict_names_what_got_worse() -> None:
     """Its lines are what CI shows."""
-    old = run_of(figure(100), figure(10, name="other"))
-    new = run_of(figure(50), figure(10, name="other"))
+    old = run_of(figure(*[100] * 3), figure(*[10] * 3, name="other"))
+    new = run_of(figure(*[50] * 3), figure(*[10] * 3, name="other"))
     first, second = report.verdict(comparison.compare(old, new))
     assert first == "1 of 2 figures got worse by more than the spread:"
     assert second.startswith("  p: rate: 100 -> 50")
@@ -179,26 +164,6 @@ def test_the_picture_orders_points_by_the_jobs_kept() -> None:
     figures.append(figure(9, name="job/s, 5 kept", part="other"))
     points = [(kept, shown.median) for kept, shown in picture.line(figures, "job/s")]
     assert points == [(0, 1), (100_000, 0)]
-
-
-def test_flux_core_is_measured_where_it_is_installed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A batch is a point; where there is no flux, or it fails, ours are measured all the same."""
-    monkeypatch.setattr("shutil.which", lambda _name: None)
-    assert flux.cases() == []
-    program = tmp_path / "flux"
-    program.write_text('#!/bin/sh\nif [ "$1" = start ]; then shift; exec "$@"; fi\n')
-    program.chmod(0o700)
-    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
-    readings = flux.measure(Run(tmp_path, quick=True))
-    assert [r.name for r in readings] == [
-        "flux-core job/s, 0 kept",
-        "flux-core job/s, 1,024 kept",
-    ]
-    program.write_text("#!/bin/sh\nexit 1\n")
-    with pytest.raises(SkipError, match="flux start"):
-        flux.measure(Run(tmp_path, quick=True))
 
 
 # --- carrying out ---------------------------------------------------------------------------
@@ -304,6 +269,12 @@ def test_parts_are_measured_in_the_order_of_the_suite() -> None:
     assert command.select([]) == list(PARTS)
 
 
+@pytest.mark.parametrize(("quick", "seconds"), [(True, 120), (False, 1800)])
+def test_the_parts_times_add_up_to_what_is_promised(quick: bool, seconds: float) -> None:
+    """Beyond its time a part begins no repetition."""
+    assert sum(part.seconds(quick=quick) for part in PARTS) <= seconds
+
+
 def test_a_missing_earlier_file_is_found_before_anything_is_measured(tmp_path: Path) -> None:
     """It is named."""
     refused = invoke(tmp_path, "--against", str(tmp_path / "none.json"))
@@ -337,57 +308,3 @@ def test_a_measurement_that_fails_ends_the_command_with_2(
     assert failed.exit_code == 2
     assert "not measured: p: rate: nothing to read" in failed.stdout
     assert results.load(tmp_path / "out" / "results.json").failed
-
-
-# --- what is measured on --------------------------------------------------------------------
-
-
-def test_a_store_in_memory_is_refused() -> None:
-    """A commit that goes to no disk would flatter the figures."""
-    memory = Path("/dev/shm")
-    if not memory.is_dir():
-        pytest.skip("no file system in memory here")
-    with pytest.raises(SkipError, match="no directory on a disk"), workplace(memory):
-        pass
-
-
-@pytest.mark.parametrize("order", ["id", "random"])
-async def test_bare_sqlite_does_to_a_history_what_the_daemon_does(
-    tmp_path: Path, order: Order
-) -> None:
-    """The limit stands beside the same rows: it follows the store's schema, copies and buries."""
-    path = tmp_path / FILE
-    await write(path, ROW, 250, order)
-    db = sqlite3.connect(path, isolation_level=None)
-    sqlite.insert(db, 10)
-    store = SqliteStore(path)
-    await store.open()
-    ended = await store.recent(1000)
-    await store.close()
-    ids = [row.id for row in reversed(ended)]
-    assert len(set(ids)) == 260
-    assert (ids == sorted(ids)) is (order == "id")
-    assert {(row.jobspec, row.eventlog) for row in ended} == {(ROW.jobspec, ROW.eventlog)}
-    taken: list[float] = []
-    assert sqlite.purge(db, 100, taken) == 260
-    assert len(taken) == 3
-    db.close()
-    await store_is_buried(path, ids)
-
-
-async def store_is_buried(path: Path, ids: Sequence[int]) -> None:
-    """All of these are tombstones, in batches of a hundred."""
-    store = SqliteStore(path)
-    await store.open()
-    found = [await store.find(id) for id in ids]
-    log = await store.purge_log(0, 10)
-    await store.close()
-    assert all(isinstance(job, Tombstone) for job in found)
-    assert [len(record.jobs) for record in log] == [100, 100, 60]
-
-
-def test_a_worker_that_ends_early_is_noticed(capfd: pytest.CaptureFixture[str]) -> None:
-    """The suite does not wait for it, and its last words reach the person."""
-    with Worker("no-such-worker") as worker, pytest.raises(MeasurementError, match="ended early"):
-        worker.read(SECONDS)
-    assert "no-such-worker" in capfd.readouterr().err

@@ -13,6 +13,8 @@ from scripts.benchmark.figures import Figure
 from scripts.benchmark.results import Results
 
 FLOOR: Final = 0.03
+SAMPLES: Final = 3
+"""Fewer have no spread to speak of; such figures are not compared."""
 
 
 class Change(Struct, frozen=True):
@@ -46,9 +48,13 @@ class Change(Struct, frozen=True):
 
 
 def compare(old: Results, new: Results) -> list[Change]:
-    """The figures that both runs have, in the order of the new one; limits go with theirs."""
-    earlier = {figure.key: figure for figure in old.figures}
-    both = {f.key: Change(earlier[f.key], f) for f in new.figures if f.key in earlier}
+    """The figures that both runs have enough samples of, in the order of the new one.
+
+    Limits go with the figures that stand beside them.
+    """
+    earlier = {f.key: f for f in old.figures if len(f.samples) >= SAMPLES}
+    later = [f for f in new.figures if len(f.samples) >= SAMPLES]
+    both = {f.key: Change(earlier[f.key], f) for f in later if f.key in earlier}
     limits = {(figure.part, figure.limit) for figure in new.figures}
     return [
         Change(change.old, change.new, both.get((change.new.part, change.new.limit)))

@@ -63,13 +63,13 @@ class Case(Struct, frozen=True):
 
 
 class Part(Struct, frozen=True):
-    """A part of the suite, selectable by name; `bound` is the seconds of a full run."""
+    """A part of the suite, selectable by name; its bounds are seconds."""
 
     name: str
     about: str
     cases: Callable[[Run], Sequence[Case]]
     bound: float
-    quick_bound: float = 30.0
+    quick_bound: float
 
     def seconds(self, *, quick: bool) -> float:
         """How long the part may take; no repetition begins later."""

@@ -48,5 +48,6 @@ PART = Part(
     "curve",
     "throughput, memory and restart over the number of inactive jobs kept",
     cases,
-    bound=360,
+    bound=300,
+    quick_bound=25,
 )

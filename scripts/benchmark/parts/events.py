@@ -78,4 +78,10 @@ def published(run: Run, times: int, size: int) -> list[float]:
     return taken
 
 
-PART = Part("events", "from the begin of a purge's commit to its event elsewhere", cases, bound=60)
+PART = Part(
+    "events",
+    "from the begin of a purge's commit to its event elsewhere",
+    cases,
+    bound=60,
+    quick_bound=10,
+)

@@ -63,4 +63,10 @@ def allow_files(number: int) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (number, hard))
 
 
-PART = Part("idle", "throughput beside a thousand idle clients and subscribers", cases, bound=120)
+PART = Part(
+    "idle",
+    "throughput beside a thousand idle clients and subscribers",
+    cases,
+    bound=100,
+    quick_bound=14,
+)

@@ -44,5 +44,9 @@ def used(run: Run, kept: int) -> float:
 
 
 PART = Part(
-    "memory", "resident memory without and with history, bytes a kept job", cases, bound=120
+    "memory",
+    "resident memory without and with history, bytes a kept job",
+    cases,
+    bound=100,
+    quick_bound=7,
 )

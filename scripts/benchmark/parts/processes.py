@@ -75,4 +75,10 @@ def _start_of_one(client: BlockingClient) -> float:
     return (times["start"] - times["submit"]) * 1e3
 
 
-PART = Part("processes", "real processes: whole lives a second, submit to start", cases, bound=120)
+PART = Part(
+    "processes",
+    "real processes: whole lives a second, submit to start",
+    cases,
+    bound=100,
+    quick_bound=11,
+)

@@ -16,7 +16,7 @@ from scripts.benchmark.worker import Worker
 
 SIZES = (200_000, 1_000_000)
 QUICK = (20_000,)
-SLOW = 1_000_000
+LARGE = 1_000_000
 ORDERS: Sequence[Order] = ("id", "random")
 BATCH = 100
 REST_SECONDS = 0.5
@@ -33,12 +33,12 @@ def cases(run: Run) -> Sequence[Case]:
         Case(
             f"{jobs:,}, {order} order, {name}",
             partial(way, jobs=jobs, what=f"{jobs:,}, {order} order", order=order),
-            slow=jobs >= SLOW,
+            slow=not run.quick,
         )
         for jobs in (QUICK if run.quick else SIZES)
         for order in ORDERS
         for name, way in ways.items()
-        if not (run.quick and order == "random" and way is by_heartbeat)
+        if not (way is by_heartbeat and order == "random" and (run.quick or jobs >= LARGE))
     ]
 
 
@@ -141,6 +141,6 @@ PART = Part(
     "purge",
     "purging a whole history by RPC and by heartbeat, stats-get meanwhile, bytes on disk",
     cases,
-    bound=840,
-    quick_bound=45,
+    bound=1000,
+    quick_bound=30,
 )

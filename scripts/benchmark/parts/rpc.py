@@ -44,4 +44,6 @@ def _readings(who: str, said: Mapping[str, Any], limit: str = "") -> Sequence[Re
     ]
 
 
-PART = Part("rpc", "a small RPC, in sequence and pipelined, by two clients", cases, bound=60)
+PART = Part(
+    "rpc", "a small RPC, in sequence and pipelined, by two clients", cases, bound=60, quick_bound=8
+)

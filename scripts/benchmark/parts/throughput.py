@@ -38,5 +38,6 @@ PART = Part(
     "throughput",
     "simulated jobs of 1 ms: whole lives and submits a second",
     cases,
-    bound=120,
+    bound=60,
+    quick_bound=15,
 )
