@@ -15,6 +15,7 @@ of every kept job for the same answer).
 from collections.abc import Mapping, Sequence
 from heapq import merge
 from itertools import islice
+from math import inf
 from typing import Final, NamedTuple, Protocol
 
 from msgspec import Struct
@@ -110,17 +111,25 @@ def select(history: History, policy: Policy, now: float, batch: int) -> list[Can
 def count(history: History, policy: Policy, now: float) -> int:
     """How many jobs repeated calls of `select` would choose until none is left."""
     counts = history.counts()
-    gone = dict.fromkeys(counts, 0)
-    for rule, limits in policy.rules.items():
-        if rule in counts:
-            old = history.count_before(rule, limits.cutoff(now)) if limits.age >= 0 else 0
-            gone[rule] = max(old, limits.excess(counts[rule]))
+    gone = _gone(history, policy, counts, now)
     total = sum(counts.values()) - sum(gone.values())
     old = 0
     if policy.limits.age >= 0:
         cutoff = policy.limits.cutoff(now)
         old = sum(max(0, history.count_before(rule, cutoff) - gone[rule]) for rule in counts)
     return sum(gone.values()) + max(old, policy.limits.excess(total))
+
+
+def _gone(
+    history: History, policy: Policy, counts: Mapping[int, int], now: float
+) -> Mapping[int, int]:
+    """How many jobs of each class its own limits make eligible."""
+    gone = dict.fromkeys(counts, 0)
+    for rule, limits in policy.rules.items():
+        if rule in counts:
+            old = history.count_before(rule, limits.cutoff(now)) if limits.age >= 0 else 0
+            gone[rule] = max(old, limits.excess(counts[rule]))
+    return gone
 
 
 def _prefix(
@@ -135,52 +144,70 @@ def _prefix(
 
 
 class Standing(Struct, frozen=True):
-    """Where an inactive job stands; -1 is unlimited.
+    """Where an inactive job stands by the stricter of the limits; -1 is unlimited.
 
-    `goes` is the time at which an age limit will be exceeded, None without one; `beyond` is how
-    many jobs have to end before a number limit is, 0 or less if it is already, None without one.
+    `place` of `count` is how many jobs of its class go before it. `goes` is the time after which
+    it is too old, None without an age limit. `beyond` is how many more jobs of its class have to
+    end until it is beyond the number that may stay, 0 or less if it is already, None without a
+    number limit; by the global one jobs of any class count, once these are within their own.
     """
 
     age: float
-    place: int
-    count: int
-    age_limit: float
-    num_limit: int
-    goes: float | None
-    beyond: int | None
+    place: int = 0
+    count: int = 0
+    age_limit: float = UNLIMITED
+    num_limit: int = UNLIMITED
+    goes: float | None = None
+    beyond: int | None = None
 
 
 def standing(history: History, policy: Policy, job: Candidate, now: float) -> Standing:
-    """Where a job stands by the stricter of its rule's limits and the global ones."""
+    """Where a job stands by its rule's limits and the global ones; a held one is under none."""
+    if job.rule == HELD:
+        return Standing(now - job.t_clean)
     own = policy.rules.get(job.rule, Limits())
     counts = history.counts()
+    length = counts.get(job.rule, 0)
     place = history.position(job)
-    ages = [limits.age for limits in (own, policy.limits) if limits.age != UNLIMITED]
+    age_limit = min((x.age for x in (own, policy.limits) if 0 <= x.age < inf), default=UNLIMITED)
     left: list[tuple[int, int]] = []
     if own.num != UNLIMITED:
-        left.append((place + own.num - counts.get(job.rule, 0) + 1, own.num))
+        left.append((own.num + 1 - (length - place), own.num))
     if policy.limits.num != UNLIMITED:
-        before = place + sum(
-            history.count_before(rule, job.t_clean) for rule in counts if rule != job.rule
-        )
-        left.append((before + policy.limits.num - sum(counts.values()) + 1, policy.limits.num))
+        behind = length - place + _behind(history, policy, counts, job, now)
+        left.append((policy.limits.num + 1 - behind, policy.limits.num))
     beyond, num_limit = min(left, default=(None, UNLIMITED))
     return Standing(
         age=now - job.t_clean,
         place=place,
-        count=counts.get(job.rule, 0),
-        age_limit=min(ages, default=UNLIMITED),
+        count=length,
+        age_limit=age_limit,
         num_limit=num_limit,
-        goes=job.t_clean + min(ages) if ages else None,
+        goes=None if age_limit == UNLIMITED else job.t_clean + age_limit,
         beyond=beyond,
     )
 
 
-def reason(history_counts: Mapping[int, int], policy: Policy, job: Candidate, now: float) -> str:
-    """Why a chosen job goes: "age" or "number", of its rule if that is what makes it eligible."""
+def _behind(
+    history: History, policy: Policy, counts: Mapping[int, int], job: Candidate, now: float
+) -> int:
+    """How many jobs of other classes are left, by their own limits, that go after this one."""
+    gone = _gone(history, policy, counts, now)
+    return sum(
+        counts[rule] - max(gone[rule], history.position(job._replace(rule=rule)))
+        for rule in counts
+        if rule != job.rule
+    )
+
+
+def reason(counts: Mapping[int, int], policy: Policy, job: Candidate, now: float) -> str:
+    """Why `select` chose a job, given the counts that it saw: "age limit" or "number limit".
+
+    With "of its rule" if that is what makes the job eligible.
+    """
     own = policy.rules.get(job.rule, Limits())
     if job.t_clean < own.cutoff(now):
         return "age limit of its rule"
-    if own.excess(history_counts.get(job.rule, 0)):
+    if own.excess(counts.get(job.rule, 0)):
         return "number limit of its rule"
     return "age limit" if job.t_clean < policy.limits.cutoff(now) else "number limit"

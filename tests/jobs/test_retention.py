@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from jobmgrd.jobs.retention import (
@@ -14,8 +14,11 @@ from jobmgrd.jobs.retention import (
     Candidate,
     Limits,
     Policy,
+    Standing,
     count,
+    reason,
     select,
+    standing,
 )
 
 NOW = 100.0
@@ -40,28 +43,33 @@ class NaiveHistory:
         """How many jobs of a class have `t_clean` < t."""
         return sum(job.rule == rule and job.t_clean < t for job in self.jobs)
 
+    def position(self, job: Candidate) -> int:
+        """How many jobs of its class go before this one."""
+        return sum(other.rule == job.rule and other < job for other in self.jobs)
+
     def find(self, ids: Sequence[int]) -> list[Candidate]:
         """Those of these jobs that are inactive, held or not."""
         return [job for job in self.jobs if job.id in ids]
 
 
-def naive(jobs: list[Candidate], policy: Policy) -> set[int]:
+def over(queue: list[Candidate], limits: Limits, now: float = NOW) -> list[Candidate]:
+    """The jobs of a queue that are over these limits."""
+    kept = limits.num if limits.num != UNLIMITED else len(queue)
+    return [
+        job
+        for n, job in enumerate(queue)
+        if n < len(queue) - kept or (limits.age >= 0 and now - job.t_clean > limits.age)
+    ]
+
+
+def naive(jobs: list[Candidate], policy: Policy, now: float = NOW) -> set[int]:
     """The jobs that must go: each rule over its class, then the global limits over the rest."""
-
-    def over(queue: list[Candidate], limits: Limits) -> list[Candidate]:
-        kept = limits.num if limits.num != UNLIMITED else len(queue)
-        return [
-            job
-            for n, job in enumerate(queue)
-            if n < len(queue) - kept or (limits.age >= 0 and NOW - job.t_clean > limits.age)
-        ]
-
     rest = sorted(job for job in jobs if job.rule != HELD)
     gone: set[int] = set()
     for rule, limits in policy.rules.items():
-        gone |= {job.id for job in over([job for job in rest if job.rule == rule], limits)}
+        gone |= {job.id for job in over([job for job in rest if job.rule == rule], limits, now)}
     rest = [job for job in rest if job.id not in gone]
-    return gone | {job.id for job in over(rest, policy.limits)}
+    return gone | {job.id for job in over(rest, policy.limits, now)}
 
 
 def job(id: int, t_clean: float, rule: int = DEFAULT) -> Candidate:
@@ -70,10 +78,16 @@ def job(id: int, t_clean: float, rule: int = DEFAULT) -> Candidate:
 
 
 ages = st.sampled_from([UNLIMITED, 0.0, 1.0, 50.0, 99.0, float("inf")])
-limits = st.builds(Limits, age=ages, num=st.integers(-1, 12))
-policies = st.builds(
-    Policy, limits=limits, rules=st.dictionaries(st.integers(0, 3), limits, max_size=3)
-)
+nums = st.integers(-1, 12)
+
+
+def policies_of(limits: st.SearchStrategy[Limits]) -> st.SearchStrategy[Policy]:
+    """Policies with such limits, global ones and those of rules."""
+    rules = st.dictionaries(st.integers(0, 3), limits, max_size=3)
+    return st.builds(Policy, limits=limits, rules=rules)
+
+
+policies = policies_of(st.builds(Limits, age=ages, num=nums))
 histories = st.lists(
     st.builds(
         Candidate,
@@ -112,6 +126,78 @@ def test_a_purge_that_is_done_stays_done(jobs: list[Candidate], policy: Policy) 
     left = NaiveHistory([kept for kept in jobs if kept.id not in naive(jobs, policy)])
     assert select(left, policy, NOW, BATCH_MAX) == []
     assert count(left, policy, NOW) == 0
+
+
+@given(histories, policies, st.integers(1, 7))
+def test_a_chosen_job_goes_for_the_reason_given(
+    jobs: list[Candidate], policy: Policy, batch: int
+) -> None:
+    """Its rule's limits before the global ones, age before number, and each of them true."""
+    history = NaiveHistory(jobs)
+    for chosen in select(history, policy, NOW, batch):
+        own = policy.rules.get(chosen.rule, Limits())
+        queue = [other for other in history.jobs if other.rule == chosen.rule]
+        if chosen in over(queue, Limits(age=own.age)):
+            expected = "age limit of its rule"
+        elif chosen in over(queue, own):
+            expected = "number limit of its rule"
+        elif chosen in over([chosen], Limits(age=policy.limits.age)):
+            expected = "age limit"
+        else:
+            expected = "number limit"
+        assert reason(history.counts(), policy, chosen, NOW) == expected
+
+
+class TestStanding:
+    """Where a job stands is when it will go."""
+
+    @given(histories, policies_of(st.builds(Limits, num=nums)), st.data())
+    def test_it_goes_by_number_after_so_many_more_ends(
+        self, jobs: list[Candidate], policy: Policy, data: st.DataObject
+    ) -> None:
+        """After exactly `beyond` more jobs of its class, and not after one fewer."""
+        assume(jobs)
+        mine = data.draw(st.sampled_from(jobs))
+        beyond = standing(NaiveHistory(jobs), policy, mine, NOW).beyond
+
+        def goes_after(ends: int) -> bool:
+            more = [job(2000 + n, NOW, mine.rule) for n in range(ends)]
+            return mine.id in naive(jobs + more, policy)
+
+        if beyond is None:
+            assert not goes_after(50)
+        else:
+            assert goes_after(max(beyond, 0))
+            assert beyond <= 0 or not goes_after(beyond - 1)
+
+    @given(histories, policies_of(st.builds(Limits, age=ages)), st.data())
+    def test_it_goes_by_age_at_the_time_told(
+        self, jobs: list[Candidate], policy: Policy, data: st.DataObject
+    ) -> None:
+        """After `goes`, and not at that very time."""
+        assume(jobs)
+        mine = data.draw(st.sampled_from(jobs))
+        goes = standing(NaiveHistory(jobs), policy, mine, NOW).goes
+        if goes is None:
+            assert mine.id not in naive(jobs, policy, 1e9)
+        else:
+            assert mine.id not in naive(jobs, policy, goes)
+            assert mine.id in naive(jobs, policy, goes + 0.5)
+
+    def test_the_stricter_limit_is_told(self) -> None:
+        """Of its rule or of all jobs, each for age and for number."""
+        history = NaiveHistory([job(1, 90), job(2, 91, 1), job(3, 92, 1)])
+        policy = Policy(Limits(age=20, num=3), {1: Limits(age=50, num=5)})
+        assert standing(history, policy, job(3, 92, 1), NOW) == Standing(
+            age=8, place=1, count=2, age_limit=20, num_limit=3, goes=112, beyond=3
+        )
+
+    def test_a_held_job_is_under_no_limit(self) -> None:
+        """It does not go, however old."""
+        policy = Policy(Limits(age=1, num=0))
+        assert standing(NaiveHistory([job(1, 90, HELD)]), policy, job(1, 90, HELD), NOW) == (
+            Standing(age=10)
+        )
 
 
 class TestLimits:

@@ -1,5 +1,5 @@
 """A purge works on a full disk, and makes room on it: a file system of some megabytes, filled."""
-# ruff: noqa: ASYNC240, T201 - a process of its own, which the test reads
+# ruff: noqa: T201 - a process of its own, which the test reads
 
 import asyncio
 import errno
@@ -15,8 +15,8 @@ import pytest
 from jobmgrd.jobs import retention
 from jobmgrd.jobs.retention import Limits, Policy
 from jobmgrd.store.port import Changes, OutputRow, StoreError
-from jobmgrd.store.upkeep import PAGE_LIMIT, PURGE_BYTES
 from jobmgrd.store.sqlite import SqliteStore
+from jobmgrd.store.upkeep import PAGE_LIMIT, PURGE_BYTES
 from tests.store.sample import active, db_path, ended
 
 ALL = partial(retention.select, policy=Policy(Limits(num=0)), now=0.0, batch=100)
@@ -64,7 +64,7 @@ async def purge_a_full_disk(directory: Path) -> None:
 
 
 async def test_a_full_disk_is_purged(tmp_path: Path) -> None:
-    """Writes are refused, yet every batch is committed, while something else takes what it frees."""
+    """Writes are refused, batches are committed, though something else takes what they free."""
     if not shutil.which("unshare"):
         pytest.skip("needs unshare(1)")
     command = [sys.executable, "-m", "tests.store.test_full_disk", str(tmp_path)]
