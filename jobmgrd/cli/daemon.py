@@ -13,7 +13,6 @@ from jobmgrd.config import ConfigError, Loaded, default_rundir, default_statedir
 from jobmgrd.daemon import Daemon, StartError
 from jobmgrd.store.port import StoreError
 
-
 SWITCH_INTERVAL: Final = 0.0005
 """Seconds after which the event loop lets the store's thread have the interpreter: SQLite asks for
 it at every row, and with Python's 5 ms a commit under load would wait for the loop."""

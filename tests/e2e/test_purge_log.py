@@ -63,29 +63,32 @@ async def test_the_follower_hands_over_each_batch_once_over_restarts(
     daemon: DaemonProcess, batches: list[list[int]]
 ) -> None:
     """Log, events, and a daemon that is killed in between."""
-    async with asyncio.timeout(30), Client(daemon.uri) as client:
-        async with aclosing(follow_purges(client, since=0)) as purges:
-            seen = [await anext(purges) for _ in range(3)]
-            assert [list(batch.jobs) for batch in seen] == batches
-            await asyncio.to_thread(
-                daemon.rpc, "job-manager.purge", {"num_limit": 1, "force": True}
-            )
-            daemon.kill()
-            await asyncio.to_thread(daemon.start)
-            await asyncio.to_thread(
-                daemon.rpc, "job-manager.purge", {"num_limit": 0, "force": True}
-            )
-            seen += [await anext(purges), await anext(purges)]
+    async with (
+        asyncio.timeout(30),
+        Client(daemon.uri) as client,
+        aclosing(follow_purges(client, since=0)) as purges,
+    ):
+        seen = [await anext(purges) for _ in range(3)]
+        assert [list(batch.jobs) for batch in seen] == batches
+        await asyncio.to_thread(daemon.rpc, "job-manager.purge", {"num_limit": 1, "force": True})
+        daemon.kill()
+        await asyncio.to_thread(daemon.start)
+        await asyncio.to_thread(daemon.rpc, "job-manager.purge", {"num_limit": 0, "force": True})
+        seen += [await anext(purges), await anext(purges)]
     assert [batch.seq for batch in seen] == [1, 2, 3, 4, 5]
 
 
 async def test_without_since_it_begins_now(daemon: DaemonProcess, batches: list[list[int]]) -> None:
     """Earlier batches are not told."""
     assert batches
-    async with asyncio.timeout(30), Client(daemon.uri) as client, Client(daemon.uri) as other:
-        async with aclosing(follow_purges(client)) as purges:
-            first = asyncio.ensure_future(anext(purges))
-            while not first.done():
-                await other.rpc("job-manager.purge", {"num_limit": 1, "force": True})
-                await asyncio.wait([first], timeout=0.05)
+    async with (
+        asyncio.timeout(30),
+        Client(daemon.uri) as client,
+        Client(daemon.uri) as other,
+        aclosing(follow_purges(client)) as purges,
+    ):
+        first = asyncio.ensure_future(anext(purges))
+        while not first.done():
+            await other.rpc("job-manager.purge", {"num_limit": 1, "force": True})
+            await asyncio.wait([first], timeout=0.05)
     assert first.result().seq == 4

@@ -200,9 +200,9 @@ def test_retention_explains_every_kind_of_job(stopped_daemon: DaemonProcess) -> 
     assert "when 4 more jobs have ended" in reply["why"]
     assert daemon.rpc("job-manager.retention", {"id": active})["state"] == "active"
     daemon.rpc("job-manager.purge-id", {"id": history[0], "force": True})
-    with pytest.raises(RpcError, match="it was purged at .* by purge-id"):
+    with pytest.raises(RpcError, match=r"it was purged at .* by purge-id"):
         daemon.rpc("job-manager.retention", {"id": history[0]})
-    with pytest.raises(RpcError, match="^unknown job$"):
+    with pytest.raises(RpcError, match=r"^unknown job$"):
         daemon.rpc("job-manager.retention", {"id": 99})
 
 
