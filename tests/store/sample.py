@@ -1,9 +1,21 @@
-"""Rows to keep in a store under test."""
+"""Rows to keep in a store under test, and decisions to purge them."""
 
+from functools import partial
 from pathlib import Path
 
-from jobmgrd.jobs.retention import DEFAULT
-from jobmgrd.store.port import ActiveRow, InactiveRow
+from jobmgrd.jobs import retention
+from jobmgrd.jobs.retention import DEFAULT, Limits, Policy
+from jobmgrd.store.port import ActiveRow, Decide, InactiveRow, PurgeRecord, Store
+
+
+class Clock:
+    """UNIX time as a test sets it."""
+
+    t = 0.0
+
+    def __call__(self) -> float:
+        """The time."""
+        return self.t
 
 
 def db_path(directory: Path) -> Path:
@@ -39,3 +51,18 @@ def ended(
         R=b'{"version":1}',
         eventlog=b'{"name":"submit"}\n',
     )
+
+
+def keep(num: int, batch: int = 100) -> Decide:
+    """The decision to keep this many jobs."""
+    return partial(retention.select, policy=Policy(Limits(num=num)), now=0.0, batch=batch)
+
+
+def these(*ids: int) -> Decide:
+    """The decision to purge these jobs."""
+    return lambda history: history.find(ids)
+
+
+async def purge(store: Store, decide: Decide, now: float = 50.0) -> PurgeRecord | None:
+    """Purge as the owner, for a test."""
+    return await store.purge(decide, now=now, reason="test", userid=1000)

@@ -1,46 +1,23 @@
-"""What every store promises, whatever keeps its jobs."""
+"""What every store promises of writing and reading, whatever keeps its jobs."""
 
 import asyncio
 import errno
-from collections.abc import Callable, Sequence
-from functools import partial
-from pathlib import Path
+from collections.abc import Sequence
 
 import pytest
 
-from jobmgrd.jobs import retention
-from jobmgrd.jobs.retention import HELD, Candidate, History, Limits, Policy
-from jobmgrd.store.memory import MemoryStore
+from jobmgrd.jobs.retention import HELD, Candidate, History
 from jobmgrd.store.port import (
     Changes,
-    Decide,
     InactiveRow,
     OutputRow,
-    PurgeRecord,
     Store,
     StoreError,
-    Tombstone,
     Total,
 )
-from jobmgrd.store.sqlite import SqliteStore
-from tests.store.sample import active, db_path, ended
+from tests.store.sample import active, ended, keep, purge, these
 
 DAY = 86400.0
-
-
-def keep(num: int, batch: int = 100) -> Decide:
-    """The decision to keep this many jobs."""
-    return partial(retention.select, policy=Policy(Limits(num=num)), now=0.0, batch=batch)
-
-
-def these(*ids: int) -> Decide:
-    """The decision to purge these jobs."""
-    return lambda history: history.find(ids)
-
-
-async def purge(store: Store, decide: Decide, now: float = 50.0) -> PurgeRecord | None:
-    """Purge as the owner, for a test."""
-    return await store.purge(decide, now=now, reason="test", userid=1000)
 
 
 class TestWrite:
@@ -79,6 +56,17 @@ class TestWrite:
         store.write(Changes(output=[OutputRow(1, b"d")]))
         assert await store.output(1) == b"abcd"
         assert await store.output(2) == b"x"
+
+    async def test_many_jobs_are_read_at_once(self, store: Store) -> None:
+        """Rows of those that are inactive, output of those that have any."""
+        rows = [ended(n) for n in (1, 2, 3)]
+        store.write(Changes(active=[active(9)], ended=rows))
+        store.write(Changes(output=[OutputRow(2, b"a"), OutputRow(9, b"x"), OutputRow(2, b"b")]))
+        await purge(store, these(3))
+        ids = [9, 3, 2, 1, 77, 2**64, -1, 2]
+        assert sorted(await store.rows(ids), key=lambda row: row.id) == rows[:2]
+        assert await store.outputs(ids) == {2: b"ab", 9: b"x"}
+        assert (await store.rows([]), await store.outputs([])) == ([], {})
 
     async def test_a_job_ends_once(self, store: Store) -> None:
         """The second end is refused and counts nothing, alone or beside good changes."""
@@ -132,6 +120,13 @@ class TestHistory:
         """A job that ended at that very time is not before it."""
         assert await store.inspect(lambda h: h.count_before(0, t)) == count
 
+    @pytest.mark.parametrize(("t", "id", "place"), [(10, 3, 0), (10, 4, 1), (10, 5, 1), (30, 1, 2)])
+    async def test_a_position_is_by_time_then_id(
+        self, store: Store, t: float, id: int, place: int
+    ) -> None:
+        """How many of the class go first; the job need not be there."""
+        assert await store.inspect(lambda h: h.position(Candidate(t, id, 0))) == place
+
     async def test_an_exception_of_the_question_is_its_callers(self, store: Store) -> None:
         """A question that fails harms no later one."""
 
@@ -166,99 +161,6 @@ class TestHistory:
         assert row.rule == HELD
 
 
-class TestPurge:
-    """Rows go, tombstones and records stay."""
-
-    async def test_nothing_chosen_leaves_no_trace(self, store: Store) -> None:
-        """No record, no seq, no commit to announce."""
-        await store.write(Changes(ended=[ended(1)]))
-        assert await purge(store, keep(1)) is None
-        assert await purge(store, these(99)) is None
-        assert store.stats().purge_seq == 0
-
-    async def test_a_purged_job_leaves_a_tombstone_that_says_when_and_why(
-        self, store: Store
-    ) -> None:
-        """Rows and output are gone, the totals are not."""
-        await store.write(Changes(ended=[ended(1, result=2)], output=[OutputRow(1, b"x")]))
-        record = await purge(store, keep(0))
-        assert record == PurgeRecord(1, 50.0, (1,), "test", 1000)
-        assert await store.find(1) == Tombstone(1, 1, 50.0, "test", 2, 1.0)
-        assert await store.output(1) == b""
-        assert await store.recent(9) == []
-        assert await store.totals() == [Total(0, "", 2, 1)]
-        stats = store.stats()
-        assert (stats.inactive, stats.purged, stats.purge_seq) == (0, 1, 1)
-
-    async def test_the_oldest_go_first(self, store: Store) -> None:
-        """A record lists its jobs in the order they were chosen."""
-        await store.write(Changes(ended=[ended(1, 9), ended(2, 7), ended(3, 8)]))
-        record = await purge(store, keep(1))
-        assert record
-        assert record.jobs == (2, 3)
-
-    async def test_an_exception_of_decide_is_its_callers(self, store: Store) -> None:
-        """Others in the same group get their own results, and nothing is purged for it."""
-
-        def broken(_: History) -> Sequence[Candidate]:
-            raise LookupError("mine")
-
-        store.write(Changes(ended=[ended(1), ended(2)]))
-        results = await asyncio.gather(
-            purge(store, broken), purge(store, these(1)), return_exceptions=True
-        )
-        assert isinstance(results[0], LookupError)
-        assert isinstance(results[1], PurgeRecord)
-        assert store.stats().inactive == 1
-
-    async def test_candidates_that_went_meanwhile_are_passed_over(self, store: Store) -> None:
-        """A stale list, or one that names a job twice, purges each job once."""
-        await store.write(Changes(ended=[ended(1), ended(2)]))
-        stale = [Candidate(1, 1, 0), Candidate(2, 2, 0), Candidate(2, 2, 0)]
-        assert await purge(store, these(1))
-        record = await purge(store, lambda _: stale)
-        assert record
-        assert record.jobs == (2,)
-        assert store.stats().purged == 2
-        assert await store.inspect(lambda h: dict(h.counts())) == {}
-
-    async def test_a_held_job_goes_when_it_is_named(self, store: Store) -> None:
-        """Whether that is allowed is for the decision to say; the counters stay right."""
-        await store.write(Changes(ended=[ended(1, rule=HELD)]))
-        assert await purge(store, keep(0)) is None
-        assert await purge(store, these(1))
-        assert (store.stats().held, store.stats().inactive) == (0, 0)
-
-    async def test_any_number_of_purgers_is_exact(self, store: Store) -> None:
-        """Ten purgers beside a writer: each job goes once, seq has no gap, the limit holds."""
-        await store.write(Changes(ended=[ended(n) for n in range(1, 301)]))
-        records: list[PurgeRecord] = []
-
-        async def purger() -> None:
-            while record := await purge(store, keep(40, batch=7)):
-                records.append(record)
-
-        async def writer() -> None:
-            for n in range(301, 401):
-                await store.write(Changes(ended=[ended(n)]))
-
-        await asyncio.gather(writer(), *(purger() for _ in range(10)))
-        await purger()
-        gone = [id for record in records for id in record.jobs]
-        assert sorted(gone) == list(range(1, 361))
-        assert sorted(record.seq for record in records) == list(range(1, len(records) + 1))
-        assert store.stats().inactive == 40
-        assert await store.inspect(lambda h: dict(h.counts())) == {0: 40}
-
-    async def test_the_log_is_read_from_a_seq_on(self, store: Store) -> None:
-        """Records come in order, after the one named, at most as many as asked."""
-        await store.write(Changes(ended=[ended(n) for n in range(1, 6)]))
-        records = [await purge(store, these(n)) for n in range(1, 6)]
-        assert await store.purge_log(0, 9) == records
-        assert await store.purge_log(2, 2) == records[2:4]
-        assert await store.purge_log(5, 9) == []
-
-
 class TestTotals:
     """Jobs that ever ended."""
 
@@ -278,62 +180,3 @@ class TestTotals:
             Total(1, "batch", 1, 2),
             Total(1, "batch", 2, 1),
         ]
-
-
-class TestReopen:
-    """A restart of the daemon."""
-
-    @pytest.fixture(params=["memory", "sqlite"])
-    def make(self, request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], Store]:
-        """Makes the store again as a new process would."""
-        if request.param == "sqlite":
-            return lambda: SqliteStore(db_path(tmp_path))
-        memory = MemoryStore()
-        return lambda: memory
-
-    async def test_it_goes_on_where_it_was(self, make: Callable[[], Store]) -> None:
-        """Active jobs, meta, history and counters are there again."""
-        store = make()
-        await store.open()
-        store.write(Changes(active=[active(1, b"a"), active(2), active(3)], meta={"k": b"old"}))
-        store.write(Changes(active=[active(1, b"ab")], ended=[ended(2)], meta={"k": b"v"}))
-        store.write(Changes(ended=[ended(4, rule=HELD)]))
-        before = store.stats()
-        await store.close()
-        store = make()
-        recovered = await store.open()
-        assert recovered.active == [active(1, b"ab"), active(3)]
-        assert recovered.meta == {"k": b"v"}
-        assert recovered.max_jobid == 4
-        assert isinstance(await store.find(2), InactiveRow)
-        assert (store.stats().inactive, store.stats().held) == (2, 1)
-        assert before.inactive <= 2
-        await store.close()
-
-    async def test_max_jobid_outlives_the_purge_of_the_newest_job(
-        self, make: Callable[[], Store]
-    ) -> None:
-        """An id that was ever kept is never given out again."""
-        store = make()
-        await store.open()
-        await store.write(Changes(ended=[ended(2**60), ended(5)]))
-        assert await purge(store, these(2**60))
-        await store.close()
-        store = make()
-        assert (await store.open()).max_jobid == 2**60
-        assert (await purge(store, these(5))).seq == 2  # type: ignore[union-attr]
-        await store.close()
-
-    async def test_records_that_were_not_announced_come_back(
-        self, make: Callable[[], Store]
-    ) -> None:
-        """Those after the last published seq, whole and in order."""
-        store = make()
-        await store.open()
-        await store.write(Changes(ended=[ended(n) for n in range(1, 4)]))
-        records = [await purge(store, these(n)) for n in range(1, 4)]
-        await store.write(Changes(published=1))
-        await store.close()
-        store = make()
-        assert (await store.open()).unpublished == records[1:]
-        await store.close()
