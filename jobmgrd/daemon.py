@@ -81,6 +81,7 @@ class Daemon:
         rundir: Path,
         statedir: Path,
         make_store: Callable[[Path, Durability], Store] = _sqlite,
+        wall: Callable[[], float] = time.time,
     ) -> None:
         self._loaded = loaded
         self._config_path = config_path
@@ -88,7 +89,7 @@ class Daemon:
         self._statedir = statedir
         self._make_store = make_store
         self._cred = Cred(os.getuid(), ROLE_OWNER | ROLE_LOCAL)
-        self._clock = Clock()
+        self._clock = Clock(wall)
         self._stop = asyncio.Event()
 
     async def run(self) -> None:

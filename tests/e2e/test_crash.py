@@ -16,7 +16,7 @@ STEPS = ["before", "inside", "committed", "told"]
 @pytest.fixture
 def faulty_daemon(stopped_daemon: DaemonProcess) -> DaemonProcess:
     """A daemon that kills itself at a step of its second purge."""
-    stopped_daemon.module = "tests.e2e.faulty_daemon"
+    stopped_daemon.module = "tests.e2e.daemon_under_test"
     return stopped_daemon
 
 

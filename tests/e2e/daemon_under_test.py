@@ -1,0 +1,49 @@
+"""A daemon with faults that its environment names: a store that kills it, a clock that is set.
+
+KILL_AT, KILL_NTH: see tests/faulty_store.py. WALL_OFFSET: a file with seconds to add to the time.
+"""
+
+import asyncio
+import os
+import time
+from pathlib import Path
+
+import click
+
+from jobmgrd import logs
+from jobmgrd.config import load
+from jobmgrd.daemon import Daemon
+from jobmgrd.store.port import Store
+from jobmgrd.store.schema import Durability
+from jobmgrd.store.sqlite import SqliteStore
+from tests.faulty_store import FaultyStore
+
+
+@click.command()
+@click.option("--config", type=click.Path(path_type=Path), required=True)
+@click.option("--rundir", type=click.Path(path_type=Path), required=True)
+@click.option("--statedir", type=click.Path(path_type=Path), required=True)
+def main(config: Path, rundir: Path, statedir: Path) -> None:
+    """Run the daemon."""
+    logs.configure("info", "json")
+    daemon = Daemon(load(config), config, rundir, statedir, make_store, wall)
+    asyncio.run(daemon.run())
+
+
+def make_store(path: Path, durability: Durability) -> Store:
+    """The store, with its fault if there is to be one."""
+    store = SqliteStore(path, durability=durability)
+    if "KILL_AT" not in os.environ:
+        return store
+    kill_at, nth = os.environ["KILL_AT"], int(os.environ["KILL_NTH"])
+    return FaultyStore(store, kill_at=kill_at, nth=nth)
+
+
+def wall() -> float:
+    """The time that somebody set."""
+    file = os.environ.get("WALL_OFFSET")
+    return time.time() + (float(Path(file).read_text()) if file else 0.0)
+
+
+if __name__ == "__main__":
+    main()
