@@ -1,148 +1,103 @@
-"""job-info: what is kept of one job, looked up or followed as it grows (RFC 41)."""
+"""job-info: what is kept of one job, looked up as it was or as it is now (RFC 41).
+
+Following eventlogs and updates as they come is in eventlog_watch.py and update_watch.py.
+"""
 
 import errno
-from collections.abc import Coroutine, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 import msgspec
 
 from jobmgrd.engine import Committed, Engine
-from jobmgrd.jobs.job import Job
-from jobmgrd.router import Call, Route, Router, Stream, Value, cancel_route
-from jobmgrd.services.lookup import UNKNOWN_JOB, authorize, missing
+from jobmgrd.jobs.exec_eventlog import derive
+from jobmgrd.jobs.updates import EVENTS, update
+from jobmgrd.router import Call, Route, Router, Value
+from jobmgrd.services.eventlog_watch import EventlogWatch
+from jobmgrd.services.job_record import find, value_not_found
+from jobmgrd.services.update_watch import UpdateWatch
+from jobmgrd.store import rows
 from jobmgrd.store.port import ActiveRow, InactiveRow, Store
-from jobmgrd.store.rows import active
+from protocol import eventlog, signature
 from protocol.errors import RpcError
-from protocol.job_info import LOOKUP_JSON_DECODE, LookupRequest, WatchReply, WatchRequest
+from protocol.job_info import (
+    LOOKUP_CURRENT,
+    LOOKUP_JSON_DECODE,
+    LookupRequest,
+    UpdateRequest,
+)
 
-NOT_ALLOWED: Final = "guests can only access their own jobs"
-PATHS: Final = ("eventlog", "guest.output")
+_LOOKUP_FLAGS: Final = LOOKUP_JSON_DECODE | LOOKUP_CURRENT
 
 
 class JobInfo:
-    """Lookups, and the watchers of eventlogs and output."""
+    """Lookups, and the watchers."""
 
     def __init__(self, engine: Engine, store: Store, router: Router) -> None:
         self._engine = engine
         self._store = store
-        self._router = router
-        self._watches: dict[int, list[_Watch]] = {}
+        self._eventlogs = EventlogWatch(engine, store, router)
+        self._updates = UpdateWatch(engine, store, router)
 
     def routes(self) -> Iterable[Route]:
         """See Service."""
         return [
             Route("job-info.lookup", LookupRequest, self.lookup),
-            Route("job-info.eventlog-watch", WatchRequest, self.watch, streaming=True),
-            cancel_route("job-info.eventlog-watch", self._router),
+            Route("job-info.update-lookup", UpdateRequest, self.update_lookup),
+            *self._eventlogs.routes(),
+            *self._updates.routes(),
         ]
+
+    def committed(self, batch: Sequence[Committed]) -> None:
+        """See Listener."""
+        self._eventlogs.committed(batch)
+        self._updates.committed(batch)
 
     async def lookup(self, call: Call, request: LookupRequest) -> Value:
         """Some keys of a job's directory; all of them, or an error."""
-        row = await self._row(request.id)
-        authorize(call.cred, row.userid, NOT_ALLOWED)
+        if request.flags & ~_LOOKUP_FLAGS:
+            raise RpcError(errno.EPROTO, "lookup request rejected with invalid flag")
+        row = await find(self._engine, self._store, request.id, call.cred)
         reply: dict[str, Any] = {"id": request.id}
         for key in request.keys:
             reply[key] = await self._value(row, key, request.flags)
         return reply
 
-    async def _row(self, id: int) -> ActiveRow | InactiveRow:
-        job = self._engine.jobs.get(id)
-        if job is not None:
-            return active(job)
-        found = await self._store.find(id)
-        if isinstance(found, InactiveRow):
-            return found
-        raise missing(found, UNKNOWN_JOB)
+    async def update_lookup(self, call: Call, request: UpdateRequest) -> Value:
+        """R as it is now (flux-core's older name for a lookup of R with both flags)."""
+        if request.flags:
+            raise RpcError(errno.EPROTO, "update-lookup request rejected with invalid flag")
+        if request.key != "R":
+            raise RpcError(errno.EINVAL, "update-lookup unsupported key specified")
+        return await self.lookup(call, LookupRequest(request.id, [request.key], _LOOKUP_FLAGS))
 
-    async def _value(self, row: ActiveRow | InactiveRow, key: str, flags: int) -> Any:  # noqa: ANN401 - decoded JSON
-        if key in PATHS:
-            return (await self._log(row, key)).decode()
-        data = {"jobspec": row.jobspec, "R": row.R}.get(key)
-        if data is None:
-            raise RpcError(errno.ENOENT, f"job has no {key}")
-        return msgspec.json.decode(data) if flags & LOOKUP_JSON_DECODE else data.decode()
+    async def _value(self, row: ActiveRow | InactiveRow, key: str, flags: int) -> Any:  # noqa: ANN401 - text or decoded JSON
+        if key in EVENTS:
+            return _json(row, key, flags)
+        text = await self._text(row, key)
+        if not text:
+            raise value_not_found(key)
+        return text
 
-    async def _log(self, row: ActiveRow | InactiveRow, path: str) -> bytes:
-        return row.eventlog if path == "eventlog" else await self._store.output(row.id)
-
-    def watch(self, stream: Stream, request: WatchRequest) -> Coroutine[Any, Any, None] | None:
-        """Send what an eventlog holds, then what is added, until it is complete."""
-        if request.path not in PATHS:
-            raise RpcError(errno.ENOENT, f"job has no {request.path}")
-        job = self._engine.jobs.get(request.id)
-        if job is None:
-            return self._send_kept(stream, request)
-        authorize(stream.cred, job.userid, NOT_ALLOWED)
-        watch = _Watch(stream, request.path)
-        self._watches.setdefault(job.id, []).append(watch)
-        stream.on_close = lambda: self._forget(job.id, watch)
-        if request.path == "eventlog":
-            watch.send(job.entries[: job.committed])
-            return None
-        return self._catch_up(watch, job)
-
-    async def _send_kept(self, stream: Stream, request: WatchRequest) -> None:
-        row = await self._row(request.id)
-        authorize(stream.cred, row.userid, NOT_ALLOWED)
-        watch = _Watch(stream, request.path)
-        watch.send((await self._log(row, request.path)).splitlines(keepends=True))
-        watch.end()
-
-    async def _catch_up(self, watch: "_Watch", job: Job) -> None:
-        """Send the output that was durable when the watch began, then what was held back since."""
-        watch.held = []
-        durable = job.output_lines
-        kept = await self._store.output(job.id)
-        watch.resume(kept.splitlines(keepends=True)[:durable])
-
-    def _forget(self, id: int, watch: "_Watch") -> None:
-        watches = self._watches.get(id, [])
-        if watch in watches:
-            watches.remove(watch)
-        if not watches:
-            self._watches.pop(id, None)
-
-    def committed(self, batch: Sequence[Committed]) -> None:
-        """See Listener."""
-        if not self._watches:
-            return
-        for item in batch:
-            for watch in list(self._watches.get(item.job.id, ())):
-                if watch.path == "eventlog":
-                    watch.send(item.entries)
-                elif item.output:
-                    watch.send(item.output.splitlines(keepends=True))
-                if item.last:
-                    watch.end()
+    async def _text(self, row: ActiveRow | InactiveRow, key: str) -> str:
+        if key == "J":  # kept is only what it signs; mechanism none can sign that again
+            return signature.wrap(row.jobspec, row.userid)
+        if key == "eventlog":
+            return row.eventlog.decode()
+        if key == "guest.exec.eventlog":
+            return b"".join(derive(rows.replay(row), eventlog.decode(row.eventlog))).decode()
+        if key == "guest.output":
+            return (await self._store.output(row.id)).decode()
+        return ""
 
 
-class _Watch:
-    """One stream on one eventlog. While `held` is a list, lines wait there."""
-
-    def __init__(self, stream: Stream, path: str) -> None:
-        self.stream = stream
-        self.path = path
-        self.held: list[bytes] | None = None
-        self._ended = False
-
-    def send(self, lines: Iterable[bytes]) -> None:
-        """Send lines, or hold them back."""
-        if self.held is not None:
-            self.held.extend(lines)
-            return
-        for line in lines:
-            self.stream.send(WatchReply(line.decode()))
-
-    def resume(self, lines: Iterable[bytes]) -> None:
-        """Send these lines, then those held back, and hold no more."""
-        held, self.held = self.held or [], None
-        self.send(lines)
-        self.send(held)
-        if self._ended:
-            self.stream.end()
-
-    def end(self) -> None:
-        """End the stream, once nothing is held back."""
-        self._ended = True
-        if self.held is None:
-            self.stream.end()
+def _json(row: ActiveRow | InactiveRow, key: str, flags: int) -> Any:  # noqa: ANN401 - text or decoded JSON
+    data = row.jobspec if key == "jobspec" else row.R
+    if data is None:
+        raise value_not_found(key)
+    if not flags:
+        return data.decode()
+    value = msgspec.json.decode(data)
+    if flags & LOOKUP_CURRENT:
+        update(key, value, eventlog.decode(row.eventlog))
+    return value if flags & LOOKUP_JSON_DECODE else msgspec.json.encode(value).decode()
