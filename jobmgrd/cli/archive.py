@@ -5,7 +5,6 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
@@ -20,6 +19,7 @@ from jobmgrd.cli.archive_filter import chosen, filters
 from jobmgrd.cli.failure import CommandError
 from jobmgrd.cli.ids import JOBID, spelled
 from jobmgrd.cli.lazy import examples
+from jobmgrd.cli.when import iso
 from protocol.job import Result
 
 COUNT: Final = 1000
@@ -94,7 +94,7 @@ def show(path: Path | None, id_: int, *, as_json: bool) -> None:
     texts = {name: record.pop(name) for name in TEXTS if name in record}
     record["id"] = f"{spelled(job.id)} ({job.id})"
     record["result"] = Result(job.result).name
-    record |= {name: _iso(record[name]) for name in record if name.startswith("t_")}
+    record |= {name: iso(record[name], "milliseconds") for name in record if name.startswith("t_")}
     for name, value in record.items():
         click.echo(f"{name + ':':<12}{value}")
     for name, value in texts.items():
@@ -147,7 +147,3 @@ def _complete(output: Path | None) -> Iterator[BinaryIO]:
         partial.replace(output)
     finally:
         partial.unlink(missing_ok=True)
-
-
-def _iso(t: float) -> str:
-    return datetime.fromtimestamp(t).astimezone().isoformat(timespec="milliseconds") if t else "-"

@@ -15,6 +15,10 @@ COMMANDS: Final = {
     "raise": Entry("job_change.raise_", "Raise an exception on jobs."),
     "urgency": Entry("job_change.urgency", "Move a pending job up or down, hold or expedite it."),
     "memo": Entry("job_change.memo", "Attach notes to a job."),
+    "pin": Entry("job_pin.pin", "Keep jobs whatever the limits say; list what is kept so."),
+    "unpin": Entry("job_pin.unpin", "Let pinned jobs go when the limits say so."),
+    "retention": Entry("job_retention.retention", "Say why a job is kept, and until when."),
+    "orphans": Entry("job_orphans.orphans", "List records that could not be read back."),
     "id": Entry("job_id.id_", "Spell job ids in another way."),
 }
 

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable, Iterator
-from datetime import datetime
 from typing import Final
 
 import click
@@ -13,6 +12,7 @@ from jobmgrd.cli.failure import about
 from jobmgrd.cli.ids import JOBID, spelled
 from jobmgrd.cli.lazy import examples
 from jobmgrd.cli.outcome import WATCH
+from jobmgrd.cli.when import iso
 from protocol.eventlog import Entry, decode
 
 _PATHS: Final = {"eventlog": "eventlog", "output": "guest.output", "guest.output": "guest.output"}
@@ -97,5 +97,5 @@ def _stamps(form: str, first: float) -> Callable[[float], str]:
     if form == "raw":
         return lambda t: f"{t:.6f}"
     if form == "iso":
-        return lambda t: datetime.fromtimestamp(t).astimezone().isoformat(timespec="microseconds")
+        return lambda t: iso(t, "microseconds")
     return lambda t: f"{t - first:.6f}"

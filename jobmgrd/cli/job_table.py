@@ -1,16 +1,16 @@
 """Jobs as rows of text: the columns of flux-jobs(1)."""
 
 import os
-import pwd
 import signal
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
 from typing import Any, Final, NamedTuple
 
 import click
 
 from jobmgrd.cli.ids import spelled
 from jobmgrd.cli.outcome import exit_code
+from jobmgrd.cli.text_table import printable
+from jobmgrd.cli.users import username
 from protocol import duration
 from protocol.job import URGENCY_HOLD, Result, State
 
@@ -80,7 +80,7 @@ def heading() -> str:
 def _columns(now: float) -> Sequence[Column]:
     return (
         Column("JOBID", -12, lambda job: spelled(job["id"])),
-        Column("USER", 8, lambda job: _user(job["userid"])),
+        Column("USER", 8, lambda job: username(job["userid"])),
         Column("NAME", 10, lambda job: job.get("name", "")),
         Column("ST", -2, status),
         Column("NTASKS", -6, lambda job: str(job.get("ntasks", "-"))),
@@ -100,18 +100,10 @@ def _row(columns: Sequence[Column], job: Attributes) -> str:
 
 def _fit(text: str, width: int) -> str:
     """Pad to the width, or, to the right only, cut with a + as flux-jobs does; 0: as it is."""
-    text = text if text.isprintable() else ascii(text)[1:-1]
+    text = printable(text)
     if width <= 0:
         return text.rjust(-width)
     return text.ljust(width) if len(text) <= width else text[: width - 1] + "+"
-
-
-@cache
-def _user(userid: int) -> str:
-    try:
-        return pwd.getpwuid(userid).pw_name
-    except KeyError:
-        return str(userid)
 
 
 def _time(job: Attributes, now: float) -> str:

@@ -2,13 +2,17 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 import click
 
+from jobmgrd.cli import totals
 from jobmgrd.cli.connection import connect
+from jobmgrd.cli.failure import about
 from jobmgrd.cli.json_path import lookup
 from jobmgrd.cli.lazy import examples
+
+SERVICE: Final = "job-manager"
 
 
 @click.command(
@@ -17,13 +21,29 @@ from jobmgrd.cli.lazy import examples
         "jobmgr stats --parse inactive_jobs",
         "jobmgr stats --parse purge.total",
         "jobmgr stats heartbeat --json",
+        "jobmgr stats --totals --days 30        jobs that ended, by queue, by day, by result",
     )
 )
 @click.option("--json", "as_json", is_flag=True, help="Print all of it as one JSON object.")
 @click.option("--parse", metavar="KEY.PATH", help="Print the value of one key.")
-@click.argument("service", default="job-manager", metavar="[SERVICE]")
-def stats(service: str, parse: str | None, *, as_json: bool) -> None:
+@click.option(
+    "--totals", "ended", is_flag=True, help="Show how many jobs ever ended; purges change nothing."
+)
+@click.option(
+    "--days",
+    type=click.IntRange(min=1),
+    help=f"With --totals: by day, the last N UTC days  [default: {totals.DAYS}; all in JSON]",
+)
+@click.argument("service", default=SERVICE, metavar="[SERVICE]")
+def stats(service: str, parse: str | None, days: int | None, *, as_json: bool, ended: bool) -> None:
     """Show the counters of a service, by default job-manager."""
+    if ended:
+        if parse or service != SERVICE:
+            raise click.UsageError("--totals takes neither --parse nor a service")
+        _totals(days, as_json=as_json)
+        return
+    if days:
+        raise click.UsageError("--days needs --totals")
     if parse and as_json:
         raise click.UsageError("give either --json or --parse")
     with connect() as client:
@@ -37,6 +57,16 @@ def stats(service: str, parse: str | None, *, as_json: bool) -> None:
         width = max((len(key) for key, _ in rows), default=0)
         for key, value in rows:
             click.echo(f"{key.ljust(width)}  {json.dumps(value)}")
+
+
+def _totals(days: int | None, *, as_json: bool) -> None:
+    with connect() as client, about("stats --totals"):
+        found = client.rpc("job-manager.totals")["totals"]
+    if as_json:
+        click.echo(json.dumps({"totals": totals.recent(found, days) if days else found}))
+        return
+    for line in totals.lines(found, days or totals.DAYS):
+        click.echo(line)
 
 
 def _flat(value: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:

@@ -191,7 +191,8 @@ def test_info_prints_what_is_kept(jobmgr: Jobmgr) -> None:
     assert 'data stream="stdout" rank="0" data="hello\\n"' in follow
     refused = jobmgr("job", "info", id_, "nothing")
     assert refused.exit_code == 1
-    assert refused.stderr == f"jobmgr: job {id_}: job has no nothing\n"
+    assert refused.stderr.startswith(f"jobmgr: job {id_}: ")
+    assert "nothing" in refused.stderr
 
 
 def test_a_daemon_that_dies_is_one_line(daemon: DaemonProcess) -> None:

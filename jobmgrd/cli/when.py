@@ -1,0 +1,57 @@
+"""Points in time on the command line: read as a time or as a distance from now, written as ISO."""
+
+import time
+from datetime import datetime
+from typing import Final
+
+import click
+
+from protocol import duration
+from protocol.errors import FormatError
+
+_NOW: Final = "now"
+
+
+class WhenType(click.ParamType[float]):
+    """A point in time: 2026-11-22, 2026-11-22T18:00 (local unless it says), 7d from now, now.
+
+    A duration points back, or, with `future`, ahead; a sign before it settles that: -7d, +7d.
+    """
+
+    name = "TIME"
+
+    def __init__(self, *, future: bool = False) -> None:
+        self._sign = 1 if future else -1
+
+    def convert(
+        self, value: float | str, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """UNIX time."""
+        if not isinstance(value, str):
+            return value
+        if value == _NOW:
+            return time.time()
+        sign = {"-": -1, "+": 1}.get(value[:1])
+        try:
+            distance = duration.parse(value if sign is None else value[1:])
+            moment = time.time() + (sign or self._sign) * distance
+            datetime.fromtimestamp(moment).astimezone()
+        except FormatError:
+            pass
+        except (OverflowError, ValueError):
+            self.fail(f"{value!r} is further away than dates reach", param, ctx)
+        else:
+            return moment
+        try:
+            return datetime.fromisoformat(value).timestamp()  # without a zone: local time
+        except (OverflowError, ValueError):
+            self.fail(f"{value!r} is neither a time nor a duration", param, ctx)
+
+
+PAST: Final = WhenType()
+FUTURE: Final = WhenType(future=True)
+
+
+def iso(t: float, timespec: str = "seconds") -> str:
+    """A UNIX time in local time, with its zone; "-" for 0.0, which stands for no time."""
+    return datetime.fromtimestamp(t).astimezone().isoformat(timespec=timespec) if t else "-"
