@@ -114,7 +114,7 @@ class Scheduler:
         """
         room = sorted(_slots(n.all_cores, n.all_gpus, spec) for n in self._nodes.values())
         if _share(spec, room[::-1]) is None:
-            raise FormatError(f"unsatisfiable request: {_asked(spec)}, there {self._totals}")
+            raise FormatError(f"unsatisfiable request: {_asked(spec)} of {self._totals}")
 
     def alloc(self, spec: Jobspec) -> list[Rank] | None:
         """Take resources for a job, or None if there is no room for it now."""
@@ -145,7 +145,7 @@ class Totals(Struct, frozen=True):
     gpus: int
 
     def __str__(self) -> str:
-        nodes = "is 1 node" if self.nodes == 1 else f"are {self.nodes} nodes"
+        nodes = "1 node" if self.nodes == 1 else f"{self.nodes} nodes"
         return f"{nodes} with {self.cores} cores and {self.gpus} GPUs"
 
 

@@ -2,20 +2,19 @@
 
 It is an XPUB, so that it sees subscriptions: a subscriber that wants to know when its
 subscription is in effect subscribes last to a topic of its own, READY and a token, and is
-answered with an event of that topic whose sequence is that of the last regular event. The
-edge-triggered descriptor is read as zmq_router.py explains.
+answered with an event of that topic whose sequence is that of the last regular event.
 
 A subscriber that does not read loses events once `SEND_HWM` of them wait for it; the sequence
 in each event's header lets it notice. Nobody else is slowed down.
 """
 
-import asyncio
 from collections.abc import Sequence
 from typing import Final
 
 import zmq
 
 from jobmgrd import multipart
+from jobmgrd.drain import Drain
 from protocol.events import READY
 from protocol.message import Cred, Event
 
@@ -31,11 +30,11 @@ class ZmqPub:
     ) -> None:
         self._endpoints = endpoints
         self._cred = cred
-        self._check_due = False
         self.sequence = 0
         self._socket = context.socket(zmq.XPUB)
         self._socket.setsockopt(zmq.LINGER, 200)
         self._socket.setsockopt(zmq.SNDHWM, SEND_HWM)
+        self._drain = Drain(self._socket, self._take)
 
     def open(self) -> None:
         """Bind, and begin to answer subscribers.
@@ -45,14 +44,12 @@ class ZmqPub:
         """
         for endpoint in self._endpoints:
             self._socket.bind(endpoint)
-        self._loop = asyncio.get_running_loop()
-        self._loop.add_reader(self._socket.fileno(), self._drain)
-        self._check_soon()
+        self._drain.open()
 
     def close(self) -> None:
         """Close the socket; events that were published still go out within its linger time."""
         if not self._socket.closed:
-            self._loop.remove_reader(self._socket.fileno())
+            self._drain.close()
             self._socket.close()
 
     def publish(self, topic: str, payload: bytes | None, cred: Cred | None = None) -> int:
@@ -63,27 +60,10 @@ class ZmqPub:
 
     def _send(self, event: Event) -> None:
         multipart.send(self._socket, event.frames())
-        self._check_soon()
+        self._drain.soon()
 
-    def _check_soon(self) -> None:
-        if not self._check_due:
-            self._check_due = True
-            self._loop.call_soon(self._check)
-
-    def _check(self) -> None:
-        self._check_due = False
-        if not self._socket.closed and self._readable():
-            self._drain()
-
-    def _readable(self) -> bool:
-        return bool(int(self._socket.getsockopt(zmq.EVENTS)) & zmq.POLLIN)
-
-    def _drain(self) -> None:
-        try:
-            while True:
-                message = self._socket.recv(zmq.NOBLOCK)
-                if message.startswith(_SUBSCRIBE_READY):
-                    topic = message[1:].decode(errors="replace")
-                    self._send(Event(topic, None, self.sequence & 0xFFFFFFFF, self._cred))
-        except zmq.Again:
-            pass
+    def _take(self, frames: list[bytes]) -> None:
+        """Answer a subscription to a topic of readiness; all others are ZeroMQ's own business."""
+        if frames[0].startswith(_SUBSCRIBE_READY):
+            topic = frames[0][1:].decode(errors="replace")
+            self._send(Event(topic, None, self.sequence & 0xFFFFFFFF, self._cred))
