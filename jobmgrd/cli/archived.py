@@ -68,7 +68,8 @@ def print_jobs(jobs: Iterable[ArchivedJob], *, as_json: bool, no_header: bool) -
     if not no_header:
         click.secho(job_table.heading(), bold=True)
     for job in jobs:
-        click.echo(*job_table.lines([attributes(rows.replay(inactive(job)), job_table.ATTRS)], 0.0))
+        shown = attributes(rows.replay(inactive(job)), job_table.ATTRS)
+        click.echo("\n".join(job_table.lines([shown], 0.0)))
 
 
 def _path() -> Path:
