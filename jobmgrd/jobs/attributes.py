@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from jobmgrd.jobs.job import Job
+from jobmgrd.jobs.times import when
 from protocol import hostlist, idset
 from protocol.errors import RpcError
 from protocol.job import State
@@ -38,10 +39,6 @@ def check_names(names: Iterable[str]) -> None:
             raise RpcError(errno.EINVAL, f"{name} is not a valid attribute")
 
 
-def _when(t: float) -> float | None:
-    return t or None
-
-
 def _ranks(job: Job) -> str | None:
     return idset.format([rank.rank for rank in job.ranks]) if job.ranks else None
 
@@ -59,27 +56,29 @@ def _ended(job: Job) -> bool:
 
 
 def _exception(job: Job, field: int) -> Any:  # noqa: ANN401 - type and note are str, severity int
-    return job.exception[field] if job.exception else None
+    return job.exception[field] if job.exception and _ended(job) else None
 
 
 ATTRIBUTES: Final[Mapping[str, Callable[[Job], Any]]] = {
     "id": lambda job: job.id,
     "userid": lambda job: job.userid,
     "urgency": lambda job: job.urgency,
-    "priority": lambda job: job.priority if job.state not in (State.NEW, State.DEPEND) else None,
+    "priority": lambda job: job.priority if when(job, "t_sched") else None,
     "t_submit": lambda job: job.t_submit,
-    "t_depend": lambda job: _when(job.t_depend),
-    "t_run": lambda job: _when(job.t_run),
-    "t_cleanup": lambda job: _when(job.t_cleanup),
-    "t_inactive": lambda job: _when(job.t_clean),
+    "t_depend": lambda job: job.t_depend or None,
+    "t_priority": lambda job: when(job, "t_priority") or None,
+    "t_sched": lambda job: when(job, "t_sched") or None,
+    "t_run": lambda job: job.t_run or None,
+    "t_cleanup": lambda job: job.t_cleanup or None,
+    "t_inactive": lambda job: job.t_clean or None,
     "state": lambda job: int(job.state),
     "name": lambda job: job.jobspec.name,
-    "cwd": lambda job: job.jobspec.cwd,
+    "cwd": lambda job: job.jobspec.cwd or None,
     "queue": lambda job: job.jobspec.queue or None,
     "project": lambda job: job.jobspec.project or None,
     "bank": lambda job: job.jobspec.bank or None,
     "ntasks": lambda job: job.jobspec.ntasks,
-    "ncores": lambda job: job.jobspec.ncores,
+    "ncores": lambda job: sum(len(rank.cores) for rank in job.ranks) or job.jobspec.ncores,
     "duration": lambda job: job.jobspec.duration,
     "nnodes": lambda job: len(job.ranks) or job.jobspec.nodes or None,
     "ranks": _ranks,

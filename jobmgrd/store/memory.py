@@ -7,30 +7,38 @@ import asyncio
 import errno
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from heapq import nlargest
 from typing import TypeVar
 
+from msgspec import convert
 from msgspec.structs import replace
 
+from jobmgrd.jobs.match import assume, test_of
 from jobmgrd.jobs.retention import HELD, History, Limits
 from jobmgrd.store.memory_history import MemoryHistory, candidate
 from jobmgrd.store.port import (
     ActiveRow,
     Changes,
     Classify,
+    Count,
     Decide,
     Facts,
     InactiveRow,
+    Listed,
     Orphan,
     Pin,
     PurgeRecord,
+    Query,
     Recovered,
     StoreError,
     StoreStats,
     Tombstone,
     Total,
 )
+from jobmgrd.store.rows import replay
+from protocol.constraint import TRUE
+from protocol.job import State
 
 T = TypeVar("T")
 
@@ -119,6 +127,29 @@ class MemoryStore:
         self._check_open()
         rows = (r for r in self._inactive.values() if (r.t_clean, r.id) < (before, before_id))
         return nlargest(limit, rows, key=lambda row: (row.t_clean, row.id))
+
+    async def list(self, query: Query, page: int) -> AsyncIterator[Sequence[Listed]]:
+        """Inactive jobs page by page; see the port."""
+        self._check_open()
+        constraint = assume(query.constraint, State.INACTIVE)
+        test = test_of(constraint)
+        kept = (row for row in self._inactive.values() if row.t_clean > query.since)
+        found = [
+            convert(row, Listed, from_attributes=True)
+            for row in sorted(kept, key=lambda row: (row.t_clean, row.id), reverse=True)
+            if constraint == TRUE or test(replay(row))
+        ]
+        for first in range(0, len(found), page):
+            yield found[first : first + page]
+
+    async def counts(self) -> Sequence[Count]:
+        """The jobs that ended and those that are kept; see the port."""
+        self._check_open()
+        kept = Counter((row.queue, row.result) for row in self._inactive.values())
+        ended: Counter[tuple[str, int]] = Counter()
+        for (_day, queue, result), n in self._totals.items():
+            ended[queue, result] += n
+        return [Count(*key, n, kept[key]) for key, n in sorted(ended.items())]
 
     async def rows(self, ids: Sequence[int]) -> Sequence[InactiveRow]:
         """Several inactive jobs; see the port."""

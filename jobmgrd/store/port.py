@@ -9,12 +9,13 @@ Every method may raise StoreError. Writes are grouped by the store: many calls, 
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Protocol, TypeVar
 
 from msgspec import Struct
 
 from jobmgrd.jobs.retention import Candidate, History, Limits
+from protocol.constraint import TRUE, Constraint
 
 T = TypeVar("T")
 
@@ -64,6 +65,38 @@ class InactiveRow(Struct, frozen=True):
     jobspec: bytes
     R: bytes | None
     eventlog: bytes
+    t_depend: float = 0.0
+    t_priority: float = 0.0
+    t_sched: float = 0.0
+    attrs: str = "{}"  # JSON of what else lists say of it (jobmgrd.store.listed)
+
+
+class Query(Struct, frozen=True):
+    """Which inactive jobs to list."""
+
+    constraint: Constraint = TRUE
+    since: float = 0.0  # those with t_clean > since (UNIX time)
+
+
+class Listed(Struct, frozen=True):
+    """What lists say of an inactive job; a part of its InactiveRow."""
+
+    id: int
+    userid: int
+    urgency: int
+    priority: int
+    t_submit: float
+    t_depend: float
+    t_priority: float
+    t_sched: float
+    t_run: float
+    t_cleanup: float
+    t_clean: float
+    result: int
+    status: int
+    name: str
+    queue: str
+    attrs: str
 
 
 class OutputRow(Struct, frozen=True):
@@ -139,6 +172,15 @@ class Total(Struct, frozen=True):
     queue: str
     result: int
     n: int
+
+
+class Count(Struct, frozen=True):
+    """How many jobs of a queue have ended so, and how many of them are still kept."""
+
+    queue: str
+    result: int
+    ended: int
+    kept: int
 
 
 class Recovered(Struct, frozen=True):
@@ -227,6 +269,17 @@ class Store(Protocol):
         Those with (t_clean, id) < (before, before_id): the last row of a page begins the next one
         without losing jobs that ended at the same instant.
         """
+
+    def list(self, query: Query, page: int) -> AsyncIterator[Sequence[Listed]]:
+        """The inactive jobs that a query asks for, the last to end first, by pages.
+
+        Read as the iterator goes: a job that ends or is purged meanwhile may or may not be among
+        them, none is twice. A page has 1 to `page` jobs; memory, and the delay of other calls,
+        depend on nothing else.
+        """
+
+    async def counts(self) -> Sequence[Count]:
+        """The jobs that ever ended, and those of them that are kept, by queue and result."""
 
     async def rows(self, ids: Sequence[int]) -> Sequence[InactiveRow]:
         """Those of these jobs that are inactive, in no particular order."""

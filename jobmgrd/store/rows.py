@@ -2,6 +2,8 @@
 
 from jobmgrd.jobs import job as domain
 from jobmgrd.jobs.job import Job
+from jobmgrd.jobs.times import when
+from jobmgrd.store import listed
 from jobmgrd.store.port import ActiveRow, InactiveRow
 from protocol import jobspec
 
@@ -40,4 +42,8 @@ def inactive(job: Job, rule: int) -> InactiveRow:
         jobspec=job.jobspec_json,
         R=job.R,
         eventlog=job.eventlog,
+        t_depend=job.t_depend,
+        t_priority=when(job, "t_priority"),
+        t_sched=when(job, "t_sched"),
+        attrs=listed.encode(job),
     )

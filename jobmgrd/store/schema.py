@@ -4,7 +4,8 @@
     ended       a narrow row for every job that ended: where its wide row is (`ord`), or the
                 purge it went with (`seq`), which makes it the tombstone; purging changes this
                 one random place and makes no second one. It has all that a retention class is
-                told from, so that classing anew reads no wide row
+                told from, so that classing anew reads no wide row; its index has what most lists
+                are filtered by, so that they read only rows that they show
     inactive    the wide row of a job that is kept; `ord` counts up as jobs end, so that those of
                 one purge are neighbours on disk however random their ids are
     output      pieces of output, numbered for each job
@@ -12,7 +13,7 @@
                 is among the last ones, or a tombstone is left of its jobs
     pin         jobs that somebody wants kept
     orphan      active rows that could not be replayed
-    class_count, total, counter
+    class_count, total, queue_count, counter
                 numbers that would otherwise need a scan, kept inside the same transactions;
                 `forgotten` counts trimmed tombstones, `forgotten_seq` is the last purge that has
                 none left, `forgotten_id` the highest id that was erased altogether
@@ -46,11 +47,12 @@ CREATE TABLE ended (
     id INTEGER PRIMARY KEY, t_clean REAL, result INTEGER, rule INTEGER, ord INTEGER, seq INTEGER,
     userid INTEGER, queue TEXT
 );
-CREATE INDEX ended_in_order ON ended (rule, t_clean, id) WHERE seq IS NULL;
+CREATE INDEX ended_in_order ON ended (rule, t_clean, id, userid, queue, result, ord, seq)
+    WHERE seq IS NULL;
 CREATE TABLE inactive (
     ord INTEGER PRIMARY KEY, urgency INTEGER, priority INTEGER,
-    t_submit REAL, t_run REAL, t_cleanup REAL, status INTEGER, name TEXT,
-    jobspec BLOB, R BLOB, eventlog BLOB
+    t_submit REAL, t_depend REAL, t_priority REAL, t_sched REAL, t_run REAL, t_cleanup REAL,
+    status INTEGER, name TEXT, attrs TEXT, jobspec BLOB, R BLOB, eventlog BLOB
 );
 CREATE TABLE output (
     id INTEGER, n INTEGER, data BLOB, PRIMARY KEY (id, n)
@@ -68,6 +70,9 @@ CREATE TABLE orphan (
 CREATE TABLE class_count (rule INTEGER PRIMARY KEY, n INTEGER);
 CREATE TABLE total (
     day INTEGER, queue TEXT, result INTEGER, n INTEGER, PRIMARY KEY (day, queue, result)
+) WITHOUT ROWID;
+CREATE TABLE queue_count (
+    queue TEXT, result INTEGER, ended INTEGER, kept INTEGER, PRIMARY KEY (queue, result)
 ) WITHOUT ROWID;
 CREATE TABLE counter (name TEXT PRIMARY KEY, n INTEGER) WITHOUT ROWID;
 INSERT INTO counter VALUES

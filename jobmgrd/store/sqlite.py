@@ -12,7 +12,7 @@ import errno
 import sqlite3
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
@@ -25,10 +25,13 @@ from jobmgrd.store.lock import Lock
 from jobmgrd.store.port import (
     Changes,
     Classify,
+    Count,
     Decide,
     InactiveRow,
+    Listed,
     Orphan,
     PurgeRecord,
+    Query,
     Recovered,
     StoreError,
     StoreStats,
@@ -38,6 +41,7 @@ from jobmgrd.store.port import (
 from jobmgrd.store.schema import Durability, open_reader, open_writer
 from jobmgrd.store.sqlite_errors import store_error
 from jobmgrd.store.sqlite_history import MAX_ID, SqliteHistory
+from jobmgrd.store.sqlite_query import Walk, register
 from jobmgrd.store.transaction import Transaction
 from jobmgrd.store.writer import Operation, Writer
 
@@ -109,6 +113,19 @@ class SqliteStore:
         question = partial(reads.recent, limit=limit, before=before, before_id=before_id)
         return await self._read(question)
 
+    async def list(self, query: Query, page: int) -> AsyncIterator[Sequence[Listed]]:
+        """Inactive jobs page by page, on the reader's thread; see the port."""
+        walk = Walk(query, page)
+        await self._turn()
+        while not walk.done:
+            jobs = await self._ask(walk.step)
+            if jobs:
+                yield jobs
+
+    async def counts(self) -> Sequence[Count]:
+        """The jobs that ended and those that are kept; see the port."""
+        return await self._read(reads.counts)
+
     async def rows(self, ids: Sequence[int]) -> Sequence[InactiveRow]:
         """Several inactive jobs; see the port."""
         return await self._read(partial(reads.rows, ids=ids))
@@ -173,6 +190,7 @@ class SqliteStore:
             db = open_writer(self._path, self._durability)
             recovered = reads.recover(db)
             self._reader = open_reader(self._path)
+            register(self._reader)
             writer = Writer(db, self._path, reads.counters(db), self._clock, self._report)
         except (sqlite3.Error, OSError, StoreError) as error:
             for connection in (self._reader, db):
@@ -233,13 +251,20 @@ class SqliteStore:
                 turn.set_result(None)
 
     async def _read(self, question: Callable[[sqlite3.Connection], T]) -> T:
+        await self._turn()
+        return await self._ask(question)
+
+    async def _turn(self) -> None:
+        """Wait for the operations asked so far."""
         self._opened()
-        loop = asyncio.get_running_loop()
         if self._settled < self._asked:
-            turn: asyncio.Future[None] = loop.create_future()
+            turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._readers.append((self._asked, turn))
             await turn
+
+    async def _ask(self, question: Callable[[sqlite3.Connection], T]) -> T:
         self._opened()
+        loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._threads, self._answer, question)
 
     def _answer(self, question: Callable[[sqlite3.Connection], T]) -> T:

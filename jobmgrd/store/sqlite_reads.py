@@ -11,6 +11,7 @@ from jobmgrd.store import statements as sql
 from jobmgrd.store.counters import Counters
 from jobmgrd.store.port import (
     ActiveRow,
+    Count,
     InactiveRow,
     Orphan,
     Pin,
@@ -79,6 +80,11 @@ def purge_log(db: sqlite3.Connection, since: int, limit: int) -> list[PurgeRecor
 def totals(db: sqlite3.Connection) -> list[Total]:
     """The jobs that ever ended, counted."""
     return [Total(*row) for row in db.execute(sql.TOTALS)]
+
+
+def counts(db: sqlite3.Connection) -> list[Count]:
+    """The jobs that ended and those that are kept, by queue and result."""
+    return [Count(*row) for row in db.execute(sql.QUEUE_COUNTS)]
 
 
 def counters(db: sqlite3.Connection) -> Counters:

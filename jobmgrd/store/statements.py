@@ -10,7 +10,7 @@ from typing import Final
 PUT_ACTIVE: Final = "INSERT OR REPLACE INTO active VALUES (?, ?, ?, ?, ?)"
 DROP_ACTIVE: Final = "DELETE FROM active WHERE id IN (SELECT value FROM json_each(?))"
 PUT_ENDED: Final = "INSERT INTO ended VALUES (?, ?, ?, ?, ?, NULL, ?, ?)"
-PUT_INACTIVE: Final = "INSERT INTO inactive VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+PUT_INACTIVE: Final = "INSERT INTO inactive VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 PUT_OUTPUT: Final = (
     "INSERT INTO output SELECT ?1, ifnull(max(n), 0) + 1, ?2 FROM output WHERE id = ?1"
 )
@@ -27,6 +27,10 @@ ADD_CLASS: Final = (
 )
 ADD_TOTAL: Final = (
     "INSERT INTO total VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET n = n + excluded.n"
+)
+ADD_QUEUE: Final = (
+    "INSERT INTO queue_count VALUES (?, ?, ?, ?) ON CONFLICT"
+    " DO UPDATE SET ended = ended + excluded.ended, kept = kept + excluded.kept"
 )
 PUBLISHED: Final = "UPDATE counter SET n = max(n, ?) WHERE name = 'published'"
 ADD_PURGED: Final = "UPDATE counter SET n = n + ? WHERE name = 'purged'"
@@ -51,6 +55,9 @@ FIND_MANY: Final = (
 )
 
 # purge
+QUEUES: Final = (
+    "SELECT queue, result FROM ended WHERE id IN (SELECT value FROM json_each(?)) AND seq IS NULL"
+)
 DROP_INACTIVE: Final = (
     "DELETE FROM inactive WHERE ord IN"
     " (SELECT ord FROM ended WHERE id IN (SELECT value FROM json_each(?)) AND seq IS NULL)"
@@ -76,7 +83,8 @@ FACTS: Final = (
 # reads
 FIND_INACTIVE: Final = (
     "SELECT id, userid, urgency, priority, t_submit, t_run, t_cleanup, t_clean,"
-    " result, status, name, queue, rule, jobspec, R, eventlog"
+    " result, status, name, queue, rule, jobspec, R, eventlog,"
+    " t_depend, t_priority, t_sched, attrs"
     " FROM ended JOIN inactive USING (ord) WHERE id = ?"
 )
 FIND_ROWS: Final = FIND_INACTIVE.replace("id = ?", "id IN (SELECT value FROM json_each(?))")
@@ -89,6 +97,15 @@ LATEST: Final = (
     " WHERE rule = ? AND (t_clean, id) < (?, ?) AND seq IS NULL"
     " ORDER BY t_clean DESC, id DESC LIMIT ?"
 )
+FLOOR: Final = LATEST.replace("LIMIT ?", "LIMIT 1 OFFSET ?")
+LISTED: Final = (
+    "SELECT id, userid, urgency, priority, t_submit, t_depend, t_priority, t_sched, t_run,"
+    " t_cleanup, t_clean, result, status, name, queue, attrs"
+    " FROM ended CROSS JOIN inactive USING (ord)"
+    " WHERE rule = ? AND (t_clean, id) < (?, ?) AND (t_clean, id) >= (?, ?) AND seq IS NULL"
+    " AND {} ORDER BY t_clean DESC, id DESC LIMIT ?"
+)
+"""To be completed by jobmgrd.store.sqlite_query."""
 OUTPUT: Final = "SELECT data FROM output WHERE id = ? ORDER BY n"
 OUTPUTS: Final = (
     "SELECT id, data FROM output WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id, n"
@@ -104,6 +121,7 @@ META: Final = "SELECT name, value FROM meta"
 PINS: Final = "SELECT id, reason, until, userid, t FROM pin ORDER BY id"
 COUNTERS: Final = "SELECT name, n FROM counter"
 ALL_CLASSES: Final = "SELECT rule, n FROM class_count"
+QUEUE_COUNTS: Final = "SELECT queue, result, ended, kept FROM queue_count ORDER BY queue, result"
 TOTALS: Final = "SELECT day, queue, result, n FROM total ORDER BY day, queue, result"
 MAX_ACTIVE: Final = "SELECT max(id) FROM active"
 MAX_ENDED: Final = "SELECT max(id) FROM ended"

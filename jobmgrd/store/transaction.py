@@ -151,6 +151,8 @@ class Transaction:
         self._db.executemany(sql.PUT_INACTIVE, (_wide(n, row) for n, row in numbered))
         self.counters.last_ord += len(numbered)
         self._count(Counter(row.rule for row in rows))
+        queues = Counter((row.queue, row.result) for row in rows)
+        self._db.executemany(sql.ADD_QUEUE, ((*key, n, n) for key, n in queues.items()))
         totals = Counter((int(row.t_clean // _DAY), row.queue, row.result) for row in rows)
         self._db.executemany(sql.ADD_TOTAL, ((*key, n) for key, n in totals.items()))
 
@@ -197,6 +199,8 @@ class Transaction:
             jobs = {id: job for id, job in jobs.items() if id in there}
         if not jobs:
             return None
+        queues = Counter(self._db.execute(sql.QUEUES, (ids,)))
+        self._db.executemany(sql.ADD_QUEUE, ((*key, 0, -n) for key, n in queues.items()))
         self._db.execute(sql.BURY, (seq, ids))
         self._db.execute(sql.DROP_OUTPUT, (ids,))
         self._count(Counter({k: -n for k, n in Counter(j.rule for j in jobs.values()).items()}))
@@ -227,10 +231,14 @@ def _wide(place: int, row: InactiveRow) -> tuple[object, ...]:
         row.urgency,
         row.priority,
         row.t_submit,
+        row.t_depend,
+        row.t_priority,
+        row.t_sched,
         row.t_run,
         row.t_cleanup,
         row.status,
         row.name,
+        row.attrs,
         row.jobspec,
         row.R,
         row.eventlog,
