@@ -40,7 +40,7 @@ def draw(figures: Sequence[Figure], directory: Path) -> list[Path]:
     panels[-1, 0].minorticks_off()
     kept = sorted({n for points in lines.values() for n, _ in points})
     panels[-1, 0].set_xlim(-_LINEAR_BELOW / 4, 1.5 * kept[-1] + _LINEAR_BELOW)
-    panels[-1, 0].set_xticks(kept, [f"{n:,}" for n in kept])
+    panels[-1, 0].set_xticks(kept, [f"{n:,}" for n in kept], rotation=20)
     paths = [directory / "curve.svg", directory / "curve.png"]
     for path in paths:
         drawing.savefig(path, dpi=120)

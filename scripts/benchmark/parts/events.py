@@ -15,7 +15,7 @@ from scripts.benchmark.run import Case, Part, Run
 from scripts.benchmark.worker import Worker
 
 TIMES = 300
-QUICK_TIMES = 100
+QUICK_TIMES = 60
 PAUSE = 0.002
 SECONDS = 30.0
 
@@ -83,5 +83,5 @@ PART = Part(
     "from the begin of a purge's commit to its event elsewhere",
     cases,
     bound=60,
-    quick_bound=10,
+    quick_bound=8,
 )

@@ -14,8 +14,8 @@ from scripts.benchmark.run import Case, Part, Run
 from scripts.benchmark.worker import Worker
 
 AT_ONCE = 16
-COUNT, QUICK_COUNT = 3072, 768
-STARTS, QUICK_STARTS = 200, 60
+COUNT, QUICK_COUNT = 3072, 512
+STARTS, QUICK_STARTS = 200, 40
 CONFIG = f"""
 [resource]
 cores = {AT_ONCE}
@@ -80,5 +80,5 @@ PART = Part(
     "real processes: whole lives a second, submit to start",
     cases,
     bound=100,
-    quick_bound=11,
+    quick_bound=9,
 )
