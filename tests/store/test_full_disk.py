@@ -41,7 +41,7 @@ async def purge_a_full_disk(directory: Path) -> None:
     """Child: keep jobs, fill the disk, purge; prints what it saw."""
     store = SqliteStore(db_path(directory))
     await store.open()
-    ids = random.Random(1).sample(range(2**60), JOBS)  # noqa: S311 - places, not secrets
+    ids = random.Random(1).sample(range(2**60), JOBS)
     rows = [ended(id, float(n)) for n, id in enumerate(ids)]
     await store.write(Changes(ended=rows, output=[OutputRow(id, bytes(3000)) for id in ids]))
     fill(directory)
