@@ -64,16 +64,19 @@ class Drain:
             self._due = True
             self._loop.call_soon(self._drain)
 
+    def _open(self) -> bool:
+        return self._loop is not None
+
     def _drain(self) -> None:
         self._due = False
-        if self._loop is None or self._draining:
+        if self._draining or not self._open():
             return
         self._draining = True
         empty = False
         try:
             for _ in range(DRAIN_MAX):
                 self._take(multipart.receive(self._socket))
-                if self._loop is None:  # closed by what it was handed
+                if not self._open():  # closed by whoever took the message
                     return
         except zmq.Again:
             empty = True
