@@ -1,17 +1,17 @@
-"""The executor that runs jobs as processes of this host, under the daemon's own user."""
+"""The executor that runs jobs as processes of this host, under its own user."""
 
 import asyncio
 from collections import deque
 from typing import Final
 
-from jobmgrd.exec.port import Attempt, Failed, Notify
+from jobmgrd.exec.port import Attempt, Executor, Failed, Notify
 from jobmgrd.exec.running import Running
 
 SPAWN_SLICE: Final = 0.001
 """Seconds to go on spawning for before the event loop serves others: two or three processes."""
 
 
-class LocalExecutor:
+class LocalExecutor(Executor):
     """Runs attempts as processes, spawned in the order of their start.
 
     Args:
@@ -21,17 +21,21 @@ class LocalExecutor:
         output_limit: bytes of an attempt's output to tell; what is more is replaced by one
             Output that says so, on the task's stderr if that is still open.
         default_cwd: where a job runs that names no directory.
+
+    Attributes:
+        kill_timeout, output_limit: as above, for attempts to be started.
     """
 
     def __init__(
         self, notify: Notify, *, kill_timeout: float, output_limit: int, default_cwd: str
     ) -> None:
         self._notify = notify
-        self._kill_timeout = kill_timeout
-        self._output_limit = output_limit
+        self.kill_timeout = kill_timeout
+        self.output_limit = output_limit
         self._default_cwd = default_cwd
         self._attempts: dict[int, Running] = {}
         self._spawning: deque[Running] = deque()
+        self._reading = True
         self._closed = False
         self._idle = asyncio.Event()
         self._idle.set()
@@ -50,9 +54,10 @@ class LocalExecutor:
             attempt,
             self._notify,
             self._forget,
-            kill_timeout=self._kill_timeout,
-            output_limit=self._output_limit,
+            kill_timeout=self.kill_timeout,
+            output_limit=self.output_limit,
             default_cwd=self._default_cwd,
+            reading=self._reading,
         )
         self._attempts[attempt.id] = running
         self._idle.clear()
@@ -74,12 +79,23 @@ class LocalExecutor:
         if running := self._attempts.get(id):
             running.cancel()
 
-    async def close(self) -> None:
+    def read(self, *, reading: bool) -> None:
+        """Read what tasks write, or let them block once their pipes are full."""
+        if reading is not self._reading:
+            self._reading = reading
+            for running in self._attempts.values():
+                running.read(reading=reading)
+
+    async def terminate(self) -> None:
         """Cancel every attempt and wait until all have ended; later ones fail. Idempotent."""
         self._closed = True
         for running in tuple(self._attempts.values()):
             running.cancel()
         await self._idle.wait()
+
+    async def close(self) -> None:
+        """Do as `terminate`: there is nobody to leave attempts to."""
+        await self.terminate()
 
     def _spawn(self) -> None:
         """Spawn for the length of a slice, and go on in the loop's next turn."""

@@ -25,8 +25,12 @@ class Pipe:
         os.set_blocking(self._fd, False)
 
     def watch(self) -> None:
-        """Read whenever there is something to read, from now on."""
+        """Read whenever there is something to read, from now on. Idempotent."""
         self._loop.add_reader(self._fd, self._read)
+
+    def ignore(self) -> None:
+        """Leave in the pipe what is there; its writer blocks once it is full."""
+        self._loop.remove_reader(self._fd)
 
     def drain(self) -> None:
         """Read what is there already."""

@@ -6,15 +6,22 @@ stand behind it. The executor calls `notify` on the event loop, for each attempt
     Started?  Output*  (Finished | Failed)
 
 Exactly one Finished or Failed ends an attempt; nothing comes after it.
+
+An executor may outlive the daemon. Its `position` says which events it has told; the engine keeps
+it in the commit that keeps what these events changed, acknowledges it, and gives it back to the
+next daemon's executor, which goes on from there:
+
+    open(position) ──> resume, for each job that had resources ──> begin ──> start, notify, ...
 """
 
 from collections.abc import Callable, Mapping
+from enum import Enum, auto
 from typing import Protocol, TypeAlias
 
 from msgspec import Struct
 
 
-class Attempt(Struct, frozen=True):
+class Attempt(Struct, frozen=True, array_like=True):
     """One execution of a job."""
 
     id: int
@@ -34,13 +41,13 @@ class Attempt(Struct, frozen=True):
     simulate_exception: str | None = None  # raise an exec exception with this note at start
 
 
-class Started(Struct, frozen=True):
+class Started(Struct, frozen=True, tag=True, array_like=True):
     """Every task of the attempt runs."""
 
     id: int
 
 
-class Output(Struct, frozen=True):
+class Output(Struct, frozen=True, tag=True, array_like=True):
     """Bytes that a task wrote; empty with `eof`."""
 
     id: int
@@ -50,14 +57,14 @@ class Output(Struct, frozen=True):
     eof: bool = False
 
 
-class Finished(Struct, frozen=True):
+class Finished(Struct, frozen=True, tag=True, array_like=True):
     """Every task has exited and its output is complete."""
 
     id: int
     status: int  # the largest wait status of its tasks (RFC 21 finish event)
 
 
-class Failed(Struct, frozen=True):
+class Failed(Struct, frozen=True, tag=True, array_like=True):
     """The attempt could not start, or was lost: an exec exception with this note."""
 
     id: int
@@ -68,8 +75,20 @@ ExecEvent: TypeAlias = Started | Output | Finished | Failed
 Notify: TypeAlias = Callable[[ExecEvent], None]
 
 
+class Fate(Enum):
+    """What became of an attempt while no daemon was there."""
+
+    RUNNING = auto()
+    ENDED = auto()  # its end will be told
+    NEVER_STARTED = auto()
+    LOST = auto()
+
+
 class Executor(Protocol):
-    """The port. It owns processes, timers and pipes; it never blocks the event loop for long."""
+    """The port. It owns processes, timers and pipes; it never blocks the event loop for long.
+
+    What has a body here is what an executor does whose attempts end with the daemon: it inherits.
+    """
 
     def start(self, attempt: Attempt) -> None:
         """Begin an attempt; what comes of it is told through `notify`, never by raising."""
@@ -80,5 +99,48 @@ class Executor(Protocol):
     def cancel(self, id: int) -> None:
         """End a job: SIGTERM, and SIGKILL after the kill timeout; for its process groups."""
 
+    async def terminate(self) -> None:
+        """Cancel every attempt, and return when all ends were told; later attempts fail."""
+
     async def close(self) -> None:
-        """End every attempt (SIGTERM, then SIGKILL) and release everything. Idempotent."""
+        """Release everything, and tell nothing more. Idempotent.
+
+        Attempts under way go on if the executor outlives the daemon, and are ended otherwise.
+        """
+
+    @property
+    def position(self) -> bytes:
+        """A mark behind the last event told; b"" if nothing would be told again."""
+        return b""
+
+    async def open(self, position: bytes) -> None:  # noqa: ARG002 - a default
+        """Find the attempts of earlier daemons; tell nothing before `begin`.
+
+        Args:
+            position: the last one that is durable.
+
+        Raises:
+            ExecError: nothing can be executed.
+        """
+        return
+
+    def resume(self, attempt: Attempt, elapsed: float | None) -> Fate:  # noqa: ARG002 - a default
+        """Take an attempt of an earlier daemon over, which only then is told of.
+
+        Args:
+            attempt: as it was started.
+            elapsed: seconds since it was started; None if it was not told as Started.
+        """
+        return Fate.LOST
+
+    def begin(self) -> None:
+        """Tell the events after the position; end attempts of earlier daemons not resumed."""
+        return
+
+    def acknowledge(self, position: bytes) -> None:  # noqa: ARG002 - a default
+        """Forget the events up to a position: what they changed is durable."""
+        return
+
+
+class ExecError(Exception):
+    """Nothing can be executed; the text is for the person who runs the daemon."""

@@ -35,6 +35,7 @@ class Running:
         kill_timeout: seconds from SIGTERM to SIGKILL when it is cancelled.
         output_limit: bytes of output to tell in all; files are not limited.
         default_cwd: where tasks run that name no directory.
+        reading: whether to read what tasks write, from the start.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class Running:
         kill_timeout: float,
         output_limit: int,
         default_cwd: str,
+        reading: bool = True,
     ) -> None:
         self.attempt = attempt
         self._notify = notify
@@ -59,7 +61,9 @@ class Running:
         self._tasks: list[Process] = []
         self._pipes: dict[tuple[int, str], Pipe] = {}
         self._living = 0  # tasks that have not exited
+        self._reading = reading
         self._started = False
+        self._watched = False
         self._cancelled = False
         self._ended = False
         self._failure: str | None = None
@@ -96,6 +100,17 @@ class Running:
         self.signal(signal.SIGTERM)
         self._kill_timer = self._loop.call_later(self._kill_timeout, self._kill)
 
+    def read(self, *, reading: bool) -> None:
+        """Read what tasks write, or let them block once their pipes are full."""
+        self._reading = reading
+        if not self._watched:
+            return
+        for pipe in self._pipes.values():
+            if reading:
+                pipe.watch()
+            else:
+                pipe.ignore()
+
     def _spawn(self, rank: int) -> None:
         attempt = self.attempt
         expand = partial(render, id_=attempt.id, rank=rank, size=attempt.tasks)
@@ -126,8 +141,8 @@ class Running:
         self._files.close()
         for task in self._tasks:
             self._loop.add_reader(task.pidfd, self._exited, task)
-        for pipe in self._pipes.values():
-            pipe.watch()
+        self._watched = True
+        self.read(reading=self._reading)
         self._end_if_complete()
 
     def _fail(self, note: str) -> None:

@@ -1,14 +1,15 @@
 """An executor that runs nothing: an attempt is a timer, for tests, trials and benchmarks.
 
 It behaves as flux-core's job-exec test implementation (job-exec/testexec.c): an attempt starts,
-lasts `run_duration` seconds and ends with `simulate_status`, unless a signal ends it before.
+lasts `run_duration` seconds and ends with `simulate_status`, unless a signal ends it before. It
+needs no process to outlive the daemon: the next one sets its timer again.
 """
 
 import asyncio
 import signal
 from typing import Final
 
-from jobmgrd.exec.port import Attempt, Failed, Finished, Notify, Started
+from jobmgrd.exec.port import Attempt, Executor, Failed, Fate, Finished, Notify, Started
 
 HARMLESS: Final = frozenset(
     (
@@ -25,7 +26,7 @@ HARMLESS: Final = frozenset(
 """Signals that do not end a process which takes no care of them (signal(7))."""
 
 
-class SimulatedExecutor:
+class SimulatedExecutor(Executor):
     """Simulates attempts, one timer each.
 
     Args:
@@ -55,16 +56,30 @@ class SimulatedExecutor:
         """End an attempt with SIGTERM's wait status."""
         self._end_soon(id, signal.SIGTERM)
 
-    async def close(self) -> None:
+    async def terminate(self) -> None:
         """End every attempt with SIGTERM's wait status; later ones fail. Idempotent."""
         self._closed = True
         for id_ in tuple(self._timers):
             self._end(id_, signal.SIGTERM)
 
+    async def close(self) -> None:
+        """Stop all timers, to be set again when the attempts are resumed. Idempotent."""
+        self._closed = True
+        self._beginning.clear()
+        while self._timers:
+            timer = self._timers.popitem()[1]
+            if timer is not None:
+                timer.cancel()
+
+    def resume(self, attempt: Attempt, elapsed: float | None) -> Fate:
+        """Let an attempt last for what is left of its duration."""
+        if elapsed is None:
+            return Fate.NEVER_STARTED
+        self._set_timer(attempt, elapsed)
+        return Fate.RUNNING
+
     def _begin(self) -> None:
         beginning, self._beginning = self._beginning, []
-        loop = asyncio.get_running_loop()
-        now = loop.time()
         for attempt in beginning:
             if attempt.id not in self._timers:
                 continue  # closed meanwhile
@@ -73,11 +88,16 @@ class SimulatedExecutor:
                 del self._timers[attempt.id]
                 self._notify(Failed(attempt.id, note))
                 continue
-            if attempt.run_duration:
-                end = now + attempt.run_duration
-                timer = loop.call_at(end, self._end, attempt.id, attempt.simulate_status)
-                self._timers[attempt.id] = timer
+            self._set_timer(attempt, 0.0)
             self._notify(Started(attempt.id))
+
+    def _set_timer(self, attempt: Attempt, elapsed: float) -> None:
+        self._timers[attempt.id] = None
+        if attempt.run_duration:
+            left = max(attempt.run_duration - elapsed, 0.0)
+            self._timers[attempt.id] = asyncio.get_running_loop().call_later(
+                left, self._end, attempt.id, attempt.simulate_status
+            )
 
     def _end_soon(self, id_: int, status: int) -> None:
         if id_ in self._timers:

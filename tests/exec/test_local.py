@@ -210,14 +210,14 @@ async def test_unknown_job_is_no_error(local: LocalExecutor) -> None:
     local.cancel(9)
 
 
-async def test_close_ends_all(told: Recorder, make_local: MakeLocal) -> None:
-    """Closing ends attempts that run, that ignore SIGTERM and that wait; later ones fail."""
+async def test_terminate_ends_all(told: Recorder, make_local: MakeLocal) -> None:
+    """Terminating ends attempts that run, that ignore SIGTERM and that wait; later ones fail."""
     local = make_local(kill_timeout=0.05)
     local.start(attempt("sh", "-c", TERM_IGNORED, id=1))
     await told.written(b"ready")
     local.start(attempt(id=2))
-    await local.close()
-    await local.close()
+    await local.terminate()
+    await local.terminate()
     assert told.events[1][-1] == Finished(1, signal.SIGKILL)
     assert told.events[2] == [Finished(2, signal.SIGTERM)]
     local.start(attempt(id=3))

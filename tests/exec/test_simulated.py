@@ -92,7 +92,7 @@ async def test_end_is_told_once(told: Recorder, simulated: SimulatedExecutor) ->
     simulated.cancel(2)
     await told.end()
     await told.end()
-    await simulated.close()
+    await simulated.terminate()
     assert told.events == {1: [Started(1), Finished(1, 15)], 2: [Started(2), Finished(2, 15)]}
 
 
@@ -109,13 +109,13 @@ async def test_old_timer_does_not_end_a_new_attempt(
     assert told.events[1][2:] == [Started(1)]
 
 
-async def test_close_ends_all(told: Recorder, simulated: SimulatedExecutor) -> None:
-    """Closing ends what runs and what is yet to start, twice is as good as once."""
+async def test_terminate_ends_all(told: Recorder, simulated: SimulatedExecutor) -> None:
+    """Terminating ends what runs and what is yet to start, twice is as good as once."""
     simulated.start(attempt(id=1, run_duration=inf))
     await told.start()
     simulated.start(attempt(id=2, run_duration=inf))
-    await simulated.close()
-    await simulated.close()
+    await simulated.terminate()
+    await simulated.terminate()
     simulated.start(attempt(id=3, run_duration=inf))
     assert await told.until(lambda event: event.id == 3) == Failed(3, "executor is closed")
     assert told.events[1] == [Started(1), Finished(1, 15)]
