@@ -24,8 +24,9 @@ from jobmgrd.archive.sqlite import SqliteArchive
 from jobmgrd.clock import Clock
 from jobmgrd.config import Config, Loaded, expand
 from jobmgrd.engine import Engine
-from jobmgrd.exec.local import LocalExecutor
-from jobmgrd.exec.port import Executor, Notify
+from jobmgrd.exec.launch import Launcher
+from jobmgrd.exec.port import ExecError, Executor, Notify
+from jobmgrd.exec.remote import RemoteExecutor
 from jobmgrd.exec.simulated import SimulatedExecutor
 from jobmgrd.exec.switch import Switch
 from jobmgrd.jobs.scheduler import NodeConfig, Scheduler
@@ -38,7 +39,9 @@ from jobmgrd.services.heartbeat import Heartbeat
 from jobmgrd.services.job_info import JobInfo
 from jobmgrd.services.job_ingest import JobIngest
 from jobmgrd.services.job_list import JobList
+from jobmgrd.services.job_list_id import JobListId
 from jobmgrd.services.job_state import JobState
+from jobmgrd.services.job_stats import JobStats
 from jobmgrd.services.journal import Journal
 from jobmgrd.services.purge import Purge
 from jobmgrd.services.purge_log import PurgeLog
@@ -117,7 +120,7 @@ class Daemon:
         stack.callback(router.end_streams)
         self._make_engine(stack, recovered)
         heartbeat, config_service = await self._make_services(router, tasks, recovered, archive)
-        self._engine.recover(recovered)
+        await self._recover(recovered)
         self._handle_signals(config_service)
         self._open_sockets()
         notifier = Notifier()
@@ -178,7 +181,18 @@ class Daemon:
         scheduler = Scheduler(self._nodes(self._loaded.config))
         self._engine = Engine(self._store, scheduler, self._make_executor, self._clock)
         self._engine.max_jobid = recovered.max_jobid
-        stack.push_async_callback(self._engine.stop, "jobmgrd was stopped")
+        stack.push_async_callback(self._stop_engine)
+
+    async def _recover(self, recovered: Recovered) -> None:
+        try:
+            await self._engine.recover(recovered)
+        except ExecError as error:
+            raise StartError(str(error)) from error
+
+    async def _stop_engine(self) -> None:
+        """Do with running jobs as configured; a daemon that fails leaves them to the next."""
+        leave = not self._stop.is_set() or self._loaded.config.exec.on_stop == "leave"
+        await self._engine.stop("jobmgrd was stopped", leave=leave)
 
     async def _open_archive(self, stack: AsyncExitStack) -> Archive | None:
         config = self._loaded.config.job_manager.archive
@@ -249,6 +263,8 @@ class Daemon:
             JobIngest(engine, time.monotonic),
             job_info,
             JobList(engine, store),
+            JobListId(engine, store, router),
+            JobStats(engine, store),
             Raise(engine, store),
             Urgency(engine, store),
             Getattr(engine, store),
@@ -274,11 +290,11 @@ class Daemon:
 
     def _make_executor(self, notify: Notify) -> Executor:
         config = self._loaded.config
-        real = LocalExecutor(
+        real = RemoteExecutor(
             notify,
+            Launcher(self._rundir / "exec", self._statedir / "exec.log"),
             kill_timeout=config.exec.kill_timeout,
             output_limit=config.exec.output_limit,
-            default_cwd=str(self._rundir),
         )
         return Switch(SimulatedExecutor(notify), real)
 

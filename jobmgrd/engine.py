@@ -25,6 +25,7 @@ from jobmgrd.exec.port import (
     ExecEvent,
     Executor,
     Failed,
+    Fate,
     Finished,
     Notify,
     Output,
@@ -49,6 +50,8 @@ RETRY_DELAY: Final = 0.5
 """Seconds until a failed write is tried again."""
 _NOT_STARTED: Final = 127 << 8
 """The wait status of a command that could not be started, as a shell has it."""
+_POSITION: Final = "exec"
+"""The name under which the executor's position is kept."""
 _LOST: Final = 9
 """The wait status of processes that were lost: nobody saw how they ended."""
 
@@ -107,6 +110,7 @@ class Engine:
         self._schedule_due = False
         self._stopping = False
         self._published = 0
+        self._position = b""  # of the executor's events; the last one that went into a write
         self.class_of: Callable[[Job], int] = lambda _job: DEFAULT
         """Which retention class a job that ends belongs to."""
         self.max_jobid = 0
@@ -151,12 +155,18 @@ class Engine:
         self.post(job, "submit", context)
         return future
 
-    def recover(self, recovered: Recovered) -> None:
+    async def recover(self, recovered: Recovered) -> None:
         """Take back the jobs that were active when the last daemon ended.
 
-        Queued jobs go on. A record that cannot be replayed is put aside. A job that had resources
-        lost its processes with that daemon: it ends with an exception that says so.
+        Queued jobs go on, and so do jobs that run if the executor still knows them; one that has
+        lost its processes ends with an exception that says so. A record that cannot be replayed is
+        put aside.
+
+        Raises:
+            ExecError: nothing can be executed.
         """
+        self._position = recovered.meta.get(_POSITION, b"")
+        await self._executor.open(self._position)
         orphans: list[Orphan] = []
         for row in recovered.active:
             try:
@@ -167,22 +177,47 @@ class Engine:
                 continue
             self.jobs[job.id] = job
             log.debug("job.recovered", id=job.id, state=job.state.name)
+        for job in self.jobs.values():
+            if job.has_resources:
+                await self._recall_output(job)
+        # All at once: a write says by its position that no job waits to be resumed.
+        for job in tuple(self.jobs.values()):
             self._resume(job)
         if orphans:
             self._store.write(Changes(orphans=orphans))
+        self._executor.begin()
+
+    async def _recall_output(self, job: Job) -> None:
+        output = await self._store.output(job.id)
+        job.has_output = bool(output)
+        job.output_lines = output.count(b"\n")
 
     def _resume(self, job: Job) -> None:
         if job.has_resources:
             self._scheduler.reserve(job.ranks)
         if job.state is State.SCHED:
             self.post(job, "flux-restart")
-            return
-        if job.has_resources and job.status is None:
-            job.start_asked = job.end_asked = True
+        elif job.has_resources and job.status is None:
+            self._resume_tasks(job)
+        else:
+            self._advance(job)
+
+    def _resume_tasks(self, job: Job) -> None:
+        """Go on with a job that was about to start, or to end, or in between."""
+        job.start_asked = True
+        elapsed = self._clock() - job.t_run
+        fate = self._executor.resume(_attempt(job), elapsed if job.started else None)
+        log.debug("job.resumed", id=job.id, fate=fate.name)
+        if fate is Fate.NEVER_STARTED:
+            self._execute(job)
+        elif fate is Fate.LOST:
+            job.end_asked = True
             note = "lost contact with the job's processes: jobmgrd was restarted"
             self.raise_exception(job, "exec", 0, note)
             self.post(job, "finish", {"status": _LOST})
         else:
+            if fate is Fate.RUNNING:
+                self._limit_time(job, elapsed)
             self._advance(job)
 
     # --- events -----------------------------------------------------------------------------
@@ -255,11 +290,15 @@ class Engine:
             job.start_asked = False
             self._advance(job)
             return
-        if job.jobspec.duration:
-            self._timers[job.id] = asyncio.get_running_loop().call_later(
-                job.jobspec.duration, self._expired, job
-            )
+        if self._stopping:
+            return  # it is left to the next daemon
+        self._limit_time(job, 0.0)
         self._executor.start(_attempt(job))
+
+    def _limit_time(self, job: Job, elapsed: float) -> None:
+        if job.jobspec.duration:
+            left = max(job.jobspec.duration - elapsed, 0.0)
+            self._timers[job.id] = asyncio.get_running_loop().call_later(left, self._expired, job)
 
     def _expired(self, job: Job) -> None:
         if job.state is State.RUN:
@@ -318,7 +357,7 @@ class Engine:
             case Failed():
                 job.end_asked = True
                 self.raise_exception(job, "exec", 0, event.note)
-                self.post(job, "finish", {"status": _NOT_STARTED})
+                self.post(job, "finish", {"status": _LOST if job.started else _NOT_STARTED})
 
     def _keep_output(self, job: Job, event: Output) -> None:
         pieces = self._output.setdefault(job.id, [])
@@ -351,10 +390,19 @@ class Engine:
             effects=self._effects,
             submits=self._submits,
             published=self._published,
+            position=self._take_position(),
         )
         self._dirty, self._output, self._effects, self._submits = {}, {}, [], {}
         self._writing = self._store.write(write.changes(self.class_of))
         self._writing.add_done_callback(partial(self._written, write))
+
+    def _take_position(self) -> bytes:
+        """The executor's position, if it has moved: all that was told is in this write."""
+        position = self._executor.position
+        if position == self._position:
+            return b""
+        self._position = position
+        return position
 
     def _written(self, write: "_Write", future: "asyncio.Future[None]") -> None:
         self._writing = None
@@ -362,17 +410,12 @@ class Engine:
         if error is not None:
             self._take_back(write, error)
             return
+        if write.position:
+            self._executor.acknowledge(write.position)
         for id, submitted in write.submits.items():
             if not submitted.done():
                 submitted.set_result(SubmitReply(id))
-        batch = []
-        for job, length, moves in write.dirty:
-            entries = job.entries[job.committed : length]
-            job.committed = length
-            output = write.output.get(job.id, b"")
-            job.output_lines += output.count(b"\n")
-            last = job.state is State.INACTIVE and length == len(job.entries)
-            batch.append(Committed(job, entries, moves, output, last))
+        batch = write.committed()
         for listener in self._listeners:
             listener.committed(batch)
         for item in batch:
@@ -386,6 +429,8 @@ class Engine:
     def _take_back(self, write: "_Write", error: BaseException) -> None:
         """A write failed: answer its submits, keep all the rest for the next try."""
         log.error("engine.write-failed", jobs=len(write.dirty), reason=str(error))
+        if write.position:
+            self._position = b""
         for id, future in write.submits.items():
             self.jobs.pop(id, None)
             self._dirty.pop(id, None)
@@ -402,17 +447,21 @@ class Engine:
         if self._dirty:
             asyncio.get_running_loop().call_later(RETRY_DELAY, self._flush)
 
-    async def stop(self, note: str) -> None:
-        """End running jobs with an exception, wait until all of that is durable."""
+    async def stop(self, note: str, *, leave: bool) -> None:
+        """End running jobs with an exception, or leave them; wait until all is durable."""
         self._stopping = True
-        for job in [job for job in self.jobs.values() if job.state is State.RUN]:
-            self.raise_exception(job, "exec", 0, note)
-        await self._executor.close()
+        if leave:
+            await self._executor.close()
+        else:
+            for job in [job for job in self.jobs.values() if job.state is State.RUN]:
+                self.raise_exception(job, "exec", 0, note)
+            await self._executor.terminate()
         while self._writing is not None or self._dirty:
             self._flush()
             if self._writing is not None:
                 await asyncio.wait([self._writing])
                 await asyncio.sleep(0)  # let `_written` run
+        await self._executor.close()
 
 
 class _Dirty(NamedTuple):
@@ -436,6 +485,19 @@ class _Write(Struct, frozen=True):
     effects: list[tuple[Job, Callable[[Job], None]]]
     submits: Mapping[int, "asyncio.Future[SubmitReply]"]
     published: int
+    position: bytes  # of the executor's events; b"" if it has not moved
+
+    def committed(self) -> Sequence[Committed]:
+        """Note with the jobs what is durable now."""
+        batch = []
+        for job, length, moves in self.dirty:
+            entries = job.entries[job.committed : length]
+            job.committed = length
+            output = self.output.get(job.id, b"")
+            job.output_lines += output.count(b"\n")
+            last = job.state is State.INACTIVE and length == len(job.entries)
+            batch.append(Committed(job, entries, moves, output, last))
+        return batch
 
     def changes(self, class_of: Callable[[Job], int]) -> Changes:
         """What the store is to keep."""
@@ -447,6 +509,7 @@ class _Write(Struct, frozen=True):
             ended=[rows.inactive(job, class_of(job)) for job in ended],
             output=[OutputRow(id, data) for id, data in self.output.items()],
             published=self.published,
+            meta={_POSITION: self.position} if self.position else {},
         )
 
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -82,6 +83,16 @@ class DaemonProcess:
         """Stop the daemon with SIGTERM; its exit code."""
         return self._end(signal.SIGTERM)
 
+    def end_supervisor(self, signum: int = signal.SIGTERM) -> None:
+        """Send a signal to the process that runs the jobs of this daemon, if there is one."""
+        with (
+            socket.socket(socket.AF_UNIX) as sock,
+            suppress(FileNotFoundError, ConnectionRefusedError),
+        ):
+            sock.connect(str(self.rundir / "exec"))
+            ucred = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+            os.kill(int.from_bytes(ucred[:4], sys.byteorder), signum)
+
     def _end(self, signum: int) -> int:
         if self.process is None:
             return 0
@@ -122,6 +133,7 @@ def stopped_daemon() -> Iterator[DaemonProcess]:
         process = DaemonProcess(Path(directory))
         yield process
         process.kill()
+        process.end_supervisor()
 
 
 def _started() -> Iterator[DaemonProcess]:
@@ -130,3 +142,4 @@ def _started() -> Iterator[DaemonProcess]:
         process.start()
         yield process
         process.kill()
+        process.end_supervisor()

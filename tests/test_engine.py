@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 import pytest
 
 from jobmgrd.engine import Committed, Engine
+from jobmgrd.exec import port
 from jobmgrd.exec.port import Attempt, ExecEvent, Failed, Finished, Notify, Output, Started
 from jobmgrd.jobs.scheduler import NodeConfig, Scheduler
 from jobmgrd.store.memory import MemoryStore
@@ -36,7 +37,7 @@ class Signal:
                 await self._event.wait()
 
 
-class Executor:
+class Executor(port.Executor):
     """Notes what it is asked, and tells what the test says."""
 
     def __init__(self) -> None:
@@ -59,10 +60,13 @@ class Executor:
         """See the port."""
         self.cancelled.append(id)
 
-    async def close(self) -> None:
+    async def terminate(self) -> None:
         """End everything that was started and not ended."""
         for id in self.cancelled:
             self.tell(Finished(id, 15))
+
+    async def close(self) -> None:
+        """See the port."""
 
 
 class FailingStore(MemoryStore):
@@ -243,7 +247,7 @@ async def test_stopping_ends_running_jobs_with_an_exception(bench: Bench) -> Non
     await bench.submit()
     await bench.started(1)
     bench.tell(Started(1))
-    await bench.engine.stop("stopped")
+    await bench.engine.stop("stopped", leave=False)
     assert bench.recorder.names[-1] == "clean"
     assert isinstance(await bench.store.find(1), InactiveRow)
 

@@ -25,6 +25,7 @@ from protocol.job import Result
 
 Durability = Literal["full", "os"]
 ArchiveFormat = Literal["sqlite"]
+OnStop = Literal["terminate", "leave"]
 
 HOST_MAX: Final = 2**20
 """More cores or GPUs than this on one host are a typing error."""
@@ -146,9 +147,10 @@ class Store(Table, frozen=True):
 
 
 class Exec(Table, frozen=True):
-    """Seconds from SIGTERM to SIGKILL, and bytes of output kept with a job."""
+    """Seconds from SIGTERM to SIGKILL, what a stop does, and bytes of output kept with a job."""
 
     kill_timeout: Annotated[float, kinds.duration(), RESTART] = 5.0
+    on_stop: Annotated[OnStop, kinds.choice(*get_args(OnStop)), RESTART] = "terminate"
     output_limit: Annotated[int, kinds.size(), RESTART] = 10 * 2**20
 
 

@@ -47,16 +47,18 @@ def test_queued_jobs_go_on_after_a_restart(stopped_daemon: DaemonProcess) -> Non
     wait_for(daemon, running, "start")
     daemon.kill()
     daemon.start()
+    daemon.rpc("job-manager.raise", {"id": running, "type": "cancel", "severity": 0})
     log = events(daemon, queued)
     assert "flux-restart" in names(log)
     assert names(log)[-1] == "clean"
 
 
-def test_a_job_lost_with_the_daemon_ends_with_an_exception(daemon: DaemonProcess) -> None:
+def test_a_job_lost_with_its_supervisor_ends_with_an_exception(daemon: DaemonProcess) -> None:
     """It does not run twice, and says what happened to it."""
     id = submit(daemon, real("sleep", "1"))[0]
     wait_for(daemon, id, "start")
     daemon.kill()
+    daemon.end_supervisor(signal.SIGKILL)
     daemon.start()
     log = events(daemon, id)
     assert names(log).count("start") == 1
