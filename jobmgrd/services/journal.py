@@ -1,42 +1,54 @@
 """job-manager.events-journal: every event of every job, as a stream (journal.c).
 
-A consumer first gets the active jobs as they are (with `full` the inactive ones too), then a
-sentinel with id -1, then what happens. A response holds all events that one write made durable
-for a job. It is encoded once for all consumers that have no filter.
+A consumer first gets the active jobs as they are (with `full` the inactive ones too), or, with
+`since`, the news that it missed; then a sentinel; then news as they come (protocol/journal.py).
+News are numbered, encoded once for all consumers without a filter, and kept in a window for a
+while. A response holds all events that one write made durable for a job.
+
+Nothing here grows with a slow consumer. While it is told what was, news wait for it in the window
+alone; if the window moves on before it is done, it is ended with ESTALE. What was sent waits in
+its transport, which gives up a peer that lets more than its bound pile up (zmq_router.SEND_HWM).
 """
 
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+import asyncio
+from collections.abc import Coroutine, Iterable, Sequence
 from typing import Any, Final
 
 import msgspec
 
 from jobmgrd.engine import Committed, Engine
+from jobmgrd.jobs.job import Job
 from jobmgrd.router import OWNER, Route, Router, Stream, cancel_route
+from jobmgrd.services.journal_window import Record, Window
 from jobmgrd.store.port import InactiveRow, Store
 from protocol import payload
-from protocol.job_manager import JournalRequest
+from protocol.events import PurgeEvent
 from protocol.jobspec import redact
-from protocol.payload import Format
+from protocol.journal import NO_JOB, TOPIC, JournalRequest
 
 PAGE: Final = 256
-SENTINEL: Final[Mapping[str, Any]] = {"id": -1, "events": []}
+"""Responses about the past that are sent between two turns of the loop."""
 
 
 class Journal:
     """The consumers, and what each is sent."""
 
-    def __init__(self, engine: Engine, store: Store, router: Router) -> None:
+    def __init__(
+        self, engine: Engine, store: Store, router: Router, window: Window | None = None
+    ) -> None:
         self._engine = engine
         self._store = store
         self._router = router
+        self._window = window or Window()
         self._consumers: dict[int, _Consumer] = {}
+        self.events = 0
+        """How many events there were since the daemon's start."""
 
     def routes(self) -> Iterable[Route]:
         """See Service."""
-        topic = "job-manager.events-journal"
         return [
-            Route(topic, JournalRequest, self.consume, role=OWNER, streaming=True),
-            cancel_route(topic, self._router),
+            Route(TOPIC, JournalRequest, self.consume, role=OWNER, streaming=True),
+            cancel_route(TOPIC, self._router),
         ]
 
     @property
@@ -44,94 +56,141 @@ class Journal:
         """How many consumers there are."""
         return len(self._consumers)
 
-    def consume(self, stream: Stream, request: JournalRequest) -> Coroutine[Any, Any, None] | None:
+    # --- the past ---------------------------------------------------------------------------
+
+    def consume(self, stream: Stream, request: JournalRequest) -> Coroutine[Any, Any, None]:
         """Begin a stream."""
         consumer = _Consumer(stream, request)
+        if request.since is not None:
+            work = self._catch_up(consumer, self._window.position(request.since))
+        else:
+            work = self._tell_all(consumer, full=request.full)
         self._consumers[id(consumer)] = consumer
         stream.on_close = lambda: self._forget(consumer)
-        active = [
-            _Record(job.id, job.entries[: job.committed], job.jobspec_json, job.R)
-            for job in self._engine.jobs.values()
-            if job.committed
-        ]
-        if request.full:
-            consumer.held = []
-            return self._send_history(consumer, active)
-        consumer.begin(active)
-        return None
+        return work
 
     def _forget(self, consumer: "_Consumer") -> None:
-        self._consumers.pop(id(consumer), None)
+        del self._consumers[id(consumer)]
 
-    async def _send_history(self, consumer: "_Consumer", active: Sequence["_Record"]) -> None:
-        """The inactive jobs, page by page, while later events are held back."""
-        before, before_id = float("inf"), 0
-        known = {record.id for record in active}
-        while consumer.stream.open:
-            page = await self._store.recent(PAGE, before, before_id)
-            consumer.send_all(_record(row) for row in page if row.id not in known)
-            if len(page) < PAGE:
-                break
-            before, before_id = page[-1].t_clean, page[-1].id
-        consumer.begin(active)
+    async def _tell_all(self, consumer: "_Consumer", *, full: bool) -> None:
+        """Jobs as they are, page by page; what happens meanwhile is news."""
+        page = await self._store.recent(PAGE) if full else ()
+        # A job that ended is in this page, or its end is among the news after this instant: the
+        # engine lets a job go, and the listeners know, before a later read of the store returns.
+        position = self._window.last
+        active = [(job, job.committed) for job in self._engine.jobs.values() if job.committed]
+        ids = {job.id for job, _ in active}
+        while page and consumer.stream.open:
+            consumer.tell(_kept(row) for row in page if row.id not in ids)
+            await asyncio.sleep(0)
+            last = page[-1]
+            page = () if len(page) < PAGE else await self._store.recent(PAGE, last.t_clean, last.id)
+        for start in range(0, len(active), PAGE):
+            consumer.tell(_active(job, length) for job, length in active[start : start + PAGE])
+            await asyncio.sleep(0)
+        await self._catch_up(consumer, position)
+
+    async def _catch_up(self, consumer: "_Consumer", position: int) -> None:
+        """Send the news after a position; from the sentinel on the consumer is told at once.
+
+        Raises:
+            RpcError: ESTALE: they are gone.
+        """
+        while consumer.stream.open and (records := self._window.after(position, PAGE)):
+            consumer.send(records, self._window)
+            position = records[-1].n
+            await asyncio.sleep(0)
+        consumer.begin_news(self._window.cursor(self._window.last))
+
+    # --- news -------------------------------------------------------------------------------
 
     def committed(self, batch: Sequence[Committed]) -> None:
         """See Listener."""
-        if not self._consumers:
-            return
-        records = [_news(item) for item in batch]
+        self._send([self._window.add(_news(item)) for item in batch if item.entries])
+        self.events += sum(len(item.entries) for item in batch)
+
+    def purged(self, event: PurgeEvent) -> None:
+        """Tell of a purge that was committed, after the ends of the jobs that went."""
+        fields = b'{"id":%d,"events":[],"purge":%b' % (NO_JOB, msgspec.json.encode(event))
+        self._send([self._window.add(fields, is_purge=True)])
+
+    def _send(self, records: Sequence[Record]) -> None:
         for consumer in list(self._consumers.values()):
-            consumer.take(records)
+            if consumer.is_live:
+                consumer.send(records, self._window)
 
 
-class _Record:
-    """Events of one job, encoded at most once in each format."""
+class _Consumer:
+    """One stream, its filter, and whether it has been told what was."""
 
-    def __init__(
-        self, id: int, lines: Sequence[bytes], jobspec: bytes | None, R: bytes | None
-    ) -> None:
-        self.id = id
-        self.lines = lines
-        self.jobspec = jobspec
-        self.R = R
-        self._encoded: dict[Format, bytes] = {}
+    def __init__(self, stream: Stream, request: JournalRequest) -> None:
+        self.stream = stream
+        self.is_live = False
+        self._told = 0
+        self._purges = request.purge
+        self._allow = request.allow
+        self._deny = request.deny or {}
+        self._is_plain = self._allow is None and not self._deny
 
-    def encoded(self, format: Format) -> bytes:
-        """All events of the record, encoded."""
-        body = self._encoded.get(format)
-        if body is None:
-            body = self._encoded[format] = _encode(self, self.lines, format)
-        return body
+    def tell(self, jobs: Iterable[bytes]) -> None:
+        """Send jobs as they are: JSON objects without their closing brace."""
+        for fields in jobs:
+            self._send_value(msgspec.json.decode(fields + b"}"))
 
-    def filtered(self, wants: Callable[[bytes], bool], format: Format) -> bytes | None:
-        """The record with the wanted events only, encoded; None if that leaves none."""
-        lines = [line for line in self.lines if wants(line)]
-        return _encode(self, lines, format) if lines else None
+    def send(self, records: Iterable[Record], window: Window) -> None:
+        """Send news."""
+        for record in records:
+            if record.is_purge and not self._purges:
+                continue
+            if self._is_plain or record.is_purge:
+                self._send_body(window.encoded(record, self.stream.format))
+            else:
+                self._send_value(msgspec.json.decode(record.json[:-1]))
+
+    def begin_news(self, seq: str) -> None:
+        """Send the sentinel; all news are sent from now on."""
+        self.stream.send({"id": NO_JOB, "events": [], "seq": seq, "told": self._told})
+        self.is_live = True
+
+    def _send_value(self, value: dict[str, Any]) -> None:
+        if not self._is_plain:
+            value["events"] = [event for event in value["events"] if self._wants(event["name"])]
+        if value["events"]:
+            self._send_body(payload.encode(value, self.stream.format))
+
+    def _send_body(self, body: bytes) -> None:
+        self._told += 1
+        self.stream.send_encoded(body)
+
+    def _wants(self, name: str) -> bool:
+        return (self._allow is None or name in self._allow) and name not in self._deny
 
 
-def _encode(record: _Record, lines: Sequence[bytes], format: Format) -> bytes:
-    """The response: lines are JSON already, so a JSON response is joined, not encoded."""
+# --- jobs and news as JSON objects without their closing brace: eventlogs are JSON already ------
+
+
+def _fields(id: int, lines: Sequence[bytes], jobspec: bytes | None, R: bytes | None) -> bytes:
     extra = b""
-    if record.jobspec is not None:
-        extra += b',"jobspec":' + msgspec.json.encode(redact(record.jobspec))
-    if record.R is not None:
-        extra += b',"R":' + record.R
-    events = b",".join(line[:-1] for line in lines)
-    body = b'{"id":%d,"events":[%b]%b}' % (record.id, events, extra)
-    if format is Format.JSON:
-        return body + b"\0"
-    return payload.encode(msgspec.json.decode(body), format)
+    if jobspec is not None:
+        extra += b',"jobspec":' + msgspec.json.encode(redact(jobspec))
+    if R is not None:
+        extra += b',"R":' + R
+    return b'{"id":%d,"events":[%b]%b' % (id, b",".join(line[:-1] for line in lines), extra)
 
 
-def _record(row: InactiveRow) -> _Record:
-    return _Record(row.id, row.eventlog.splitlines(keepends=True), row.jobspec, row.R)
+def _kept(row: InactiveRow) -> bytes:
+    return _fields(row.id, row.eventlog.splitlines(keepends=True), row.jobspec, row.R)
 
 
-def _news(item: Committed) -> _Record:
+def _active(job: Job, length: int) -> bytes:
+    return _fields(job.id, job.entries[:length], job.jobspec_json, job.R)
+
+
+def _news(item: Committed) -> bytes:
     """What one write made durable; jobspec goes with the submit event, R with alloc."""
     job = item.job
     names = [_name(line) for line in item.entries]
-    return _Record(
+    return _fields(
         job.id,
         item.entries,
         job.jobspec_json if "submit" in names else None,
@@ -148,40 +207,3 @@ _name_decoder: Final = msgspec.json.Decoder(_Name)
 
 def _name(line: bytes) -> str:
     return _name_decoder.decode(line).name
-
-
-class _Consumer:
-    """One stream and its filter. While `held` is a list, news wait there."""
-
-    def __init__(self, stream: Stream, request: JournalRequest) -> None:
-        self.stream = stream
-        self.held: list[_Record] | None = None
-        self._allow = request.allow
-        self._deny = request.deny or {}
-
-    def _wants(self, line: bytes) -> bool:
-        name = _name(line)
-        return (self._allow is None or name in self._allow) and name not in self._deny
-
-    def send_all(self, records: Iterable[_Record]) -> None:
-        """Send records through the filter."""
-        plain = self._allow is None and not self._deny
-        format = self.stream.format
-        for record in records:
-            body = record.encoded(format) if plain else record.filtered(self._wants, format)
-            if body is not None:
-                self.stream.send_encoded(body)
-
-    def begin(self, active: Iterable[_Record]) -> None:
-        """End the backlog: the active jobs, the sentinel, what was held back."""
-        self.send_all(active)
-        self.stream.send(SENTINEL)
-        held, self.held = self.held or [], None
-        self.send_all(held)
-
-    def take(self, records: Sequence[_Record]) -> None:
-        """Send news, or hold them back."""
-        if self.held is not None:
-            self.held.extend(records)
-        else:
-            self.send_all(records)

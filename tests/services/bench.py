@@ -1,0 +1,208 @@
+"""An engine with job-info and the journal around it, on the in-memory store, without sockets."""
+
+import asyncio
+import itertools
+import json
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from jobmgrd.engine import Engine
+from jobmgrd.exec.port import Attempt, Finished, Notify, Started
+from jobmgrd.jobs.retention import Candidate, History
+from jobmgrd.jobs.scheduler import NodeConfig, Scheduler
+from jobmgrd.router import PeerGoneError, Router
+from jobmgrd.services.job_info import JobInfo
+from jobmgrd.services.job_list import JobList
+from jobmgrd.services.journal import Journal
+from jobmgrd.services.journal_window import Window
+from jobmgrd.store.memory import MemoryStore
+from protocol.events import PurgeEvent
+from protocol.jobspec import from_command, parse
+from protocol.message import FLAG_STREAMING, ROLE_OWNER, ROLE_USER, Cred, Request, Response
+from protocol.payload import decode, encode
+
+OWNER = Cred(1, ROLE_OWNER)
+GUEST = Cred(99, ROLE_USER)
+USERID = 7
+TURNS = 10_000
+SETTLED = 120
+
+
+class Peer:
+    """A peer that keeps what it is sent, up to a bound, as a transport's."""
+
+    def __init__(self, bound: int = 1_000_000) -> None:
+        self.received: list[Response] = []
+        self._bound = bound
+
+    def send(self, response: Response) -> None:
+        """See the router's Peer."""
+        if len(self.received) >= self._bound:
+            raise PeerGoneError("too much waits for it")
+        self.received.append(response)
+
+    def of(self, matchtag: int) -> list[Response]:
+        """The responses to one request."""
+        return [response for response in self.received if response.matchtag == matchtag]
+
+    def values(self, matchtag: int) -> list[dict[str, Any]]:
+        """What the responses to one request say, without its end."""
+        return [decode(response.payload) for response in self.of(matchtag) if not response.errnum]
+
+    def end(self, matchtag: int) -> tuple[int, str] | None:
+        """The errnum and the text that ended a stream; None while it goes on."""
+        ends = [response for response in self.of(matchtag) if response.errnum]
+        return (ends[0].errnum, ends[0].error_text) if ends else None
+
+
+class Executor:
+    """Notes what it is asked; the test tells what happens."""
+
+    def __init__(self, notify: Notify) -> None:
+        self.tell = notify
+        self.attempts: dict[int, Attempt] = {}
+
+    def start(self, attempt: Attempt) -> None:
+        """See the port."""
+        self.attempts[attempt.id] = attempt
+
+    def signal(self, id: int, signum: int) -> None:
+        """See the port."""
+
+    def cancel(self, id: int) -> None:
+        """End an attempt at once."""
+        asyncio.get_running_loop().call_soon(self.finish, id, 15)
+
+    def finish(self, id: int, status: int = 0) -> None:
+        """Tell that an attempt has ended."""
+        if self.attempts.pop(id, None):
+            self.tell(Finished(id, status))
+
+    async def close(self) -> None:
+        """See the port."""
+
+
+class Bench:
+    """A daemon without transports. `boot` again is a restart: only the store survives."""
+
+    executor: Executor
+
+    def __init__(self, cores: int = 4, window: Callable[[], Window] = Window) -> None:
+        self.store = MemoryStore()
+        self._cores = cores
+        self._make_window = window
+        self._ticks = itertools.count(1_000_000)
+        self._ids = itertools.count(1)
+        self._matchtags = itertools.count(1)
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def boot(self) -> None:
+        """Start, or start anew after a crash."""
+        self.router = Router(self._spawn)
+        self.engine = Engine(
+            self.store,
+            Scheduler([NodeConfig(0, "host", self._cores)]),
+            self._make_executor,
+            lambda: next(self._ticks) / 1000,
+        )
+        self.journal = Journal(self.engine, self.store, self.router, self._make_window())
+        self.job_info = JobInfo(self.engine, self.store, self.router)
+        for service in (self.journal, self.job_info):
+            self.engine.listen(service)
+            self.router.add(service)
+        self.router.add(JobList(self.engine, self.store))
+        self.engine.recover(await self.store.open())
+
+    def _make_executor(self, notify: Notify) -> Executor:
+        self.executor = Executor(notify)
+        return self.executor
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def until(self, condition: Callable[[], object]) -> None:
+        """Let the loop turn until a condition holds."""
+        for _ in range(TURNS):
+            if condition():
+                return
+            await asyncio.sleep(0)
+        raise AssertionError("it never came to that")
+
+    async def settle(self) -> None:
+        """Let the loop turn until nothing is under way, or what is waits for the test."""
+        for turn in range(SETTLED):
+            if turn > SETTLED // 4 and not self._tasks:
+                return
+            await asyncio.sleep(0)
+
+    # --- requests ---------------------------------------------------------------------------
+
+    def send(
+        self,
+        peer: Peer,
+        topic: str,
+        value: dict[str, Any],
+        *,
+        cred: Cred = OWNER,
+        stream: bool = False,
+    ) -> int:
+        """Send a request; its matchtag."""
+        matchtag = next(self._matchtags)
+        flags = FLAG_STREAMING if stream else 0
+        request = Request(topic, encode(value), cred, matchtag=matchtag, flags=flags)
+        self.router.dispatch(request, peer)
+        return matchtag
+
+    async def ask(self, topic: str, value: dict[str, Any], cred: Cred = OWNER) -> Any:  # noqa: ANN401
+        """The answer to a request: a dict, or errnum and text."""
+        peer = Peer()
+        self.send(peer, topic, value, cred=cred)
+        await self.until(lambda: peer.received)
+        response = peer.received[0]
+        if response.errnum:
+            return response.errnum, response.error_text
+        return decode(response.payload)
+
+    async def listed(self, attrs: tuple[str, ...]) -> dict[int, dict[str, Any]]:
+        """What job-list answers of all jobs, by id."""
+        request = {"max_entries": 0, "attrs": list(attrs), "states": 127}
+        reply = await self.ask("job-list.list", request)
+        return {job["id"]: job for job in reply["jobs"]}
+
+    # --- jobs -------------------------------------------------------------------------------
+
+    async def submit(self, **options: Any) -> int:  # noqa: ANN401 - as from_command
+        """Submit a job; its id, once it is durable."""
+        id = next(self._ids)
+        spec = from_command(["true"], **options)
+        text = json.dumps(spec).encode()
+        await self.engine.submit(id, parse(spec), text, userid=USERID, urgency=16, flags=0)
+        return id
+
+    async def started(self, **options: Any) -> int:  # noqa: ANN401 - as from_command
+        """Submit a job and start it; its id."""
+        id = await self.submit(**options)
+        await self.until(lambda: id in self.executor.attempts)
+        self.executor.tell(Started(id))
+        await self.settle()
+        return id
+
+    async def ended(self, status: int = 0) -> int:
+        """Run a job to its end; its id."""
+        id = await self.started()
+        self.executor.finish(id, status)
+        await self.until(lambda: id not in self.engine.jobs)
+        return id
+
+    async def purge(self, *ids: int, announce: bool = True) -> None:
+        """Purge inactive jobs, and have the journal told."""
+
+        def decide(history: History) -> list[Candidate]:
+            return list(history.find(ids))
+
+        record = await self.store.purge(decide, now=next(self._ticks), reason="test", userid=1)
+        if record is not None and announce:
+            event = PurgeEvent(record.jobs, record.seq, record.t, record.reason, record.userid)
+            self.journal.purged(event)
