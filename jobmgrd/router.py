@@ -10,6 +10,7 @@ callback, a coroutine a task. A streaming handler is given a Stream and answers 
 
 import asyncio
 import errno
+from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from typing import Any, Final, Protocol, TypeAlias, cast
 
@@ -35,6 +36,13 @@ USER: Final = ROLE_OWNER | ROLE_USER
 
 Value: TypeAlias = Struct | Mapping[str, Any] | None
 Spawn: TypeAlias = Callable[[Coroutine[Any, Any, None]], object]
+Gone: TypeAlias = Callable[[], bool]
+"""Whether a response has left the daemon's memory: its peer took it, or is no more."""
+
+PUSHED_MAX: Final = 4
+"""Responses of one stream that may be in memory while `push` sends them."""
+_POLL_SECONDS: Final = (0.0005, 0.05)
+"""How soon, and at last how rarely, `push` looks whether a response is gone: nobody tells it."""
 
 
 class Empty(Struct, frozen=True):
@@ -50,6 +58,9 @@ class Peer(Protocol):
 
     def send(self, response: Response) -> None:
         """Hand a response over to the peer. Raises PeerGoneError."""
+
+    def send_tracked(self, response: Response) -> Gone:
+        """The same for a large response, whose way out can be followed."""
 
 
 class Call:
@@ -93,29 +104,30 @@ class Call:
             self._send(errnum, body)
 
     def _send(self, errnum: int, body: bytes | None) -> None:
+        self._router.send(self.peer, self._response(errnum, body))
+
+    def _response(self, errnum: int, body: bytes | None) -> Response:
         request = self._request
-        self._router.send(
-            self.peer,
-            Response(
-                topic=request.topic,
-                payload=body,
-                errnum=errnum,
-                cred=request.cred,
-                matchtag=request.matchtag,
-                flags=request.flags & FLAG_STREAMING,
-                routes=request.routes,
-            ),
+        return Response(
+            topic=request.topic,
+            payload=body,
+            errnum=errnum,
+            cred=request.cred,
+            matchtag=request.matchtag,
+            flags=request.flags & FLAG_STREAMING,
+            routes=request.routes,
         )
 
 
 class Stream(Call):
     """A streaming request under way: any number of values, then one end."""
 
-    __slots__ = ("on_close",)
+    __slots__ = ("_pushed", "on_close")
 
     def __init__(self, router: "Router", request: Request, peer: Peer) -> None:
         super().__init__(router, request, peer)
         self.on_close: Callable[[], None] | None = None
+        self._pushed: deque[Gone] = deque()
 
     @property
     def open(self) -> bool:
@@ -131,6 +143,24 @@ class Stream(Call):
         """Send a value that is already encoded in the stream's format."""
         if not self._answered:
             self._send(0, body)
+
+    async def push(self, value: Value) -> None:
+        """Send one value of many, no faster than the peer reads.
+
+        Waits while PUSHED_MAX values are in memory: a peer that does not read costs no more. Do
+        not mix with `send`. The stream may have been closed when this returns.
+        """
+        if self._answered:
+            return
+        body = None if value is None else payload.encode(value, self.format)
+        self._pushed.append(self._router.send_tracked(self.peer, self._response(0, body)))
+        delay, longest = _POLL_SECONDS
+        while self.open and len(self._pushed) >= PUSHED_MAX:
+            if self._pushed[0]():
+                self._pushed.popleft()
+            else:
+                await asyncio.sleep(delay)
+                delay = min(delay * 2, longest)
 
     def end(self) -> None:
         """End the stream regularly."""
@@ -158,7 +188,7 @@ class Route(Struct, frozen=True):
     request: Any  # a Struct, or Mapping[str, Any] for free-form requests
     handler: Handler | StreamHandler
     role: int = USER
-    streaming: bool = False
+    streaming: bool | None = False  # None: either, and the handler is given a Call or a Stream
 
 
 class Service(Protocol):
@@ -175,6 +205,7 @@ class Router:
         self._spawn = spawn
         self._routes: dict[str, Route] = {}
         self._streams: dict[Peer, dict[int, Stream]] = {}
+        self._releases: list[Callable[[Peer], None]] = []
         self.requests = 0
         self.errors = 0
         self.add(self)
@@ -205,7 +236,8 @@ class Router:
                 raise self._unknown(request.topic)
             if not request.cred.rolemask & route.role:
                 raise RpcError(errno.EPERM, f"{request.topic} requires the instance owner's role")
-            if route.streaming:
+            streaming = request.streaming if route.streaming is None else route.streaming
+            if streaming:
                 self._dispatch_stream(route, request, call)
                 return
             if request.streaming:
@@ -285,8 +317,19 @@ class Router:
         try:
             peer.send(response)
         except PeerGoneError as error:
-            log.info("peer.gone", topic=response.topic, reason=str(error))
-            self.disconnect(peer)
+            self._lose(peer, response, error)
+
+    def send_tracked(self, peer: Peer, response: Response) -> Gone:
+        """Send a response; a peer that has gone loses its streams."""
+        try:
+            return peer.send_tracked(response)
+        except PeerGoneError as error:
+            self._lose(peer, response, error)
+            return lambda: True
+
+    def _lose(self, peer: Peer, response: Response, error: PeerGoneError) -> None:
+        log.info("peer.gone", topic=response.topic, reason=str(error))
+        self.disconnect(peer)
 
     def stream(self, peer: Peer, matchtag: int) -> Stream | None:
         """The stream that a peer opened with this matchtag, if it is under way."""
@@ -307,6 +350,12 @@ class Router:
         """Release everything a vanished peer waits for."""
         for stream in list(self._streams.get(peer, {}).values()):
             stream.abandon()
+        for release in self._releases:
+            release(peer)
+
+    def on_disconnect(self, release: Callable[[Peer], None]) -> None:
+        """Have somebody told of every peer that has vanished."""
+        self._releases.append(release)
 
     def end_streams(self) -> None:
         """End every stream; the daemon is stopping."""

@@ -1,20 +1,48 @@
-"""job-list: jobs with their attributes, active ones from memory, inactive ones from the store."""
+"""job-list.list: jobs with their attributes, active ones from memory, inactive ones from the store.
 
+A list is made page by page, and each page is encoded and let go: a stream of a million jobs holds
+a few pages at any time, and lets other work in between them.
+"""
+
+import asyncio
 import errno
-from collections.abc import Iterable, Sequence
-from typing import Final
+from collections.abc import (
+    AsyncGenerator,
+    Callable,
+    Collection,
+    Coroutine,
+    Iterable,
+    Mapping,
+    Sequence,
+)
+from contextlib import aclosing
+from typing import Any, Final, TypeAlias
+
+import msgspec
+from msgspec import UNSET, Raw, Struct, UnsetType
 
 from jobmgrd.engine import Engine
 from jobmgrd.jobs.attributes import ATTRIBUTES, attributes, check_names
 from jobmgrd.jobs.job import Job
-from jobmgrd.router import Call, Empty, Route
-from jobmgrd.store import rows
-from jobmgrd.store.port import Store
-from protocol.errors import RpcError
+from jobmgrd.jobs.match import assume, test_of
+from jobmgrd.router import Call, Empty, Route, Stream, Value
+from jobmgrd.store import listed
+from jobmgrd.store.port import Query, Store
+from protocol.constraint import FALSE, Constraint
+from protocol.constraint_reader import parse
+from protocol.errors import FormatError, RpcError
 from protocol.job import State
-from protocol.job_list import AttrsReply, ListReply, ListRequest
+from protocol.job_list import ALL, VERSION, AttrsReply, ListRequest, Page
+from protocol.payload import Format
 
-ALL: Final = "all"
+PAGE: Final = 256
+"""Jobs in a page: a few milliseconds of work for the event loop."""
+
+PLAIN_MAX: Final = 100_000
+"""Jobs in the one response of an RPC that is not streaming."""
+
+Encode: TypeAlias = Callable[[Mapping[str, Any]], bytes]
+Pages: TypeAlias = AsyncGenerator[Sequence[Raw], None]
 
 
 class JobList:
@@ -27,7 +55,7 @@ class JobList:
     def routes(self) -> Iterable[Route]:
         """See Service."""
         return [
-            Route("job-list.list", ListRequest, self.list),
+            Route("job-list.list", ListRequest, self.list, streaming=None),
             Route("job-list.list-attrs", Empty, self.list_attrs),
         ]
 
@@ -35,30 +63,130 @@ class JobList:
         """The names of all attributes."""
         return AttrsReply([*ATTRIBUTES, ALL])
 
-    async def list(self, _call: Call, request: ListRequest) -> ListReply:
-        """The jobs in the states asked for, at most `max_entries` of them (0: all)."""
-        if request.max_entries < 0:
-            raise RpcError(errno.EPROTO, "max_entries must be >= 0")
-        names = _names(request.attrs)
-        limit = request.max_entries or (1 << 31)
-        jobs = self._active(State(request.states))[:limit]
-        found = [attributes(job, names) for job in jobs]
-        if request.states & State.INACTIVE and len(found) < limit:
-            kept = await self._store.recent(limit - len(found))
-            found += [attributes(rows.replay(row), names) for row in kept]
-        return ListReply(found)
+    def list(self, call: Call, request: ListRequest) -> Coroutine[Any, Any, Value]:
+        """The jobs that match, at most `max_entries` of them (0: all)."""
+        selection = _select(request)
+        pages = self._pages(selection, _ENCODERS[call.format])
+        return _stream(call, pages) if isinstance(call, Stream) else _answer(pages)
 
-    def _active(self, states: State) -> Sequence[Job]:
-        jobs = self._engine.jobs.values()
-        pending = [job for job in jobs if job.state & states & State.PENDING]
-        running = [job for job in jobs if job.state & states & State.RUNNING]
-        pending.sort(key=lambda job: (-job.priority, job.id))
-        running.sort(key=lambda job: -job.t_run)
-        return pending + running
+    async def _pages(self, selection: "_Selection", encode: Encode) -> Pages:
+        names, left = selection.names, selection.limit
+        seen: set[int] = set()  # jobs that may end, and come again, while this goes on
+        found = _in_memory(self._engine.jobs.values(), selection)
+        for first in range(0, min(len(found), left), PAGE):
+            jobs = found[first : first + min(PAGE, left)]
+            left -= len(jobs)
+            seen.update(job.id for job in jobs)
+            yield [Raw(encode(attributes(job, names))) for job in jobs]
+            await asyncio.sleep(0)
+        if not left:
+            return
+        query = Query(selection.constraint, selection.since)
+        async with aclosing(self._store.list(query, min(PAGE, left))) as pages:
+            async for rows in pages:
+                new = [row for row in rows if row.id not in seen][:left]
+                left -= len(new)
+                if new:
+                    yield [Raw(encode(listed.attributes(row, names))) for row in new]
+                if not left:
+                    return
 
 
-def _names(attrs: Sequence[str]) -> Sequence[str]:
+def _in_memory(jobs: Collection[Job], selection: "_Selection") -> Sequence[Job]:
+    """Jobs that are active, or have ended and are not in the store yet, in order."""
+    pending = _matching(jobs, selection.constraint, State.PENDING)
+    running = _matching(jobs, selection.constraint, State.RUNNING)
+    ended = _matching(jobs, selection.constraint, State.INACTIVE)
+    return [
+        *sorted(pending, key=lambda job: (-job.priority, job.id)),
+        *sorted(running, key=lambda job: (-job.t_run, -job.id)),
+        *sorted(
+            (job for job in ended if job.t_clean > selection.since),
+            key=lambda job: (-job.t_clean, -job.id),
+        ),
+    ]
+
+
+def _matching(jobs: Collection[Job], constraint: Constraint, states: State) -> Sequence[Job]:
+    constraint = assume(constraint, states)
+    if constraint == FALSE:
+        return ()
+    matches = test_of(constraint)
+    return [job for job in jobs if job.state & states and job.committed and matches(job)]
+
+
+class _Selection(Struct, frozen=True):
+    """A request, checked."""
+
+    names: Sequence[str]
+    constraint: Constraint
+    since: float
+    limit: int
+
+
+def attribute_names(attrs: Sequence[str]) -> Sequence[str]:
+    """The attributes that a request asks for.
+
+    Raises:
+        RpcError: EINVAL, one of them does not exist.
+    """
     if ALL in attrs:
+        check_names(name for name in attrs if name != ALL)
         return list(ATTRIBUTES)
     check_names(attrs)
     return attrs
+
+
+def _select(request: ListRequest) -> _Selection:
+    if request.max_entries < 0:
+        raise RpcError(errno.EPROTO, "invalid payload: max_entries < 0 not allowed")
+    if request.since < 0:
+        raise RpcError(errno.EPROTO, "invalid payload: since < 0.0 not allowed")
+    wanted = _legacy(request) if request.constraint is UNSET else request.constraint
+    try:
+        constraint = parse(wanted)
+    except FormatError as error:
+        text = f"invalid payload: constraint object invalid: {error}"
+        raise RpcError(errno.EPROTO, text) from error
+    names = attribute_names(request.attrs)
+    return _Selection(names, constraint, request.since, request.max_entries or (1 << 62))
+
+
+def _legacy(request: ListRequest) -> dict[str, Any]:
+    """The constraint that a request of the older protocol stands for."""
+    values = {
+        "userid": request.userid,
+        "name": request.name,
+        "queue": request.queue,
+        "states": request.states or UNSET,
+        "results": request.results or UNSET,
+    }
+    return {"and": [{key: [value]} for key, value in values.items() if value is not UNSET]}
+
+
+async def _answer(found: Pages) -> Page:
+    jobs: list[Raw] = []
+    async with aclosing(found) as pages:
+        async for page in pages:
+            jobs += page
+            if len(jobs) > PLAIN_MAX:
+                text = f"more than {PLAIN_MAX} jobs match: set max_entries, or ask for a stream"
+                raise RpcError(errno.EOVERFLOW, text)
+    return Page(jobs)
+
+
+async def _stream(stream: Stream, found: Pages) -> None:
+    version: int | UnsetType = VERSION
+    async with aclosing(found) as pages:
+        async for jobs in pages:
+            await stream.push(Page(jobs, version))
+            version = UNSET
+            if not stream.open:
+                return
+    stream.end()
+
+
+_ENCODERS: Final[Mapping[Format, Encode]] = {
+    Format.MSGPACK: msgspec.msgpack.Encoder().encode,
+    Format.JSON: msgspec.json.Encoder().encode,
+}

@@ -7,7 +7,7 @@ import asyncio
 import errno
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from heapq import nlargest
 from typing import TypeVar
 
@@ -128,7 +128,7 @@ class MemoryStore:
         rows = (r for r in self._inactive.values() if (r.t_clean, r.id) < (before, before_id))
         return nlargest(limit, rows, key=lambda row: (row.t_clean, row.id))
 
-    async def list(self, query: Query, page: int) -> AsyncIterator[Sequence[Listed]]:
+    async def list(self, query: Query, page: int) -> AsyncGenerator[Sequence[Listed], None]:
         """Inactive jobs page by page; see the port."""
         self._check_open()
         constraint = assume(query.constraint, State.INACTIVE)

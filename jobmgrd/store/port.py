@@ -9,7 +9,7 @@ Every method may raise StoreError. Writes are grouped by the store: many calls, 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from typing import Protocol, TypeVar
 
 from msgspec import Struct
@@ -270,7 +270,7 @@ class Store(Protocol):
         without losing jobs that ended at the same instant.
         """
 
-    def list(self, query: Query, page: int) -> AsyncIterator[Sequence[Listed]]:
+    def list(self, query: Query, page: int) -> AsyncGenerator[Sequence[Listed], None]:
         """The inactive jobs that a query asks for, the last to end first, by pages.
 
         Read as the iterator goes: a job that ends or is purged meanwhile may or may not be among

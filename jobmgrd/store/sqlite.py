@@ -12,7 +12,7 @@ import errno
 import sqlite3
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
@@ -113,7 +113,7 @@ class SqliteStore:
         question = partial(reads.recent, limit=limit, before=before, before_id=before_id)
         return await self._read(question)
 
-    async def list(self, query: Query, page: int) -> AsyncIterator[Sequence[Listed]]:
+    async def list(self, query: Query, page: int) -> AsyncGenerator[Sequence[Listed], None]:
         """Inactive jobs page by page, on the reader's thread; see the port."""
         walk = Walk(query, page)
         await self._turn()

@@ -1,7 +1,7 @@
 """The ROUTER socket: requests in, responses out. jobmgrd/drain.py explains how it is read."""
 
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Final, TypeAlias, TypeVar
 
 import structlog
 import zmq
@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from jobmgrd import multipart
 from jobmgrd.drain import Drain
-from jobmgrd.router import PeerGoneError
+from jobmgrd.router import Gone, PeerGoneError
 from protocol.errors import MessageError
 from protocol.message import Cred, Request, Response, decode
 
@@ -17,6 +17,10 @@ log = structlog.get_logger()
 
 SEND_HWM: Final = 100_000
 """Responses that may wait for one peer; a peer that lets more pile up is given up."""
+
+T = TypeVar("T")
+
+_Send: TypeAlias = Callable[["zmq.Socket[bytes]", Sequence[bytes]], T]
 
 
 class ZmqPeer(Struct, frozen=True):
@@ -28,6 +32,10 @@ class ZmqPeer(Struct, frozen=True):
     def send(self, response: Response) -> None:
         """See Peer."""
         self.transport.send(response)
+
+    def send_tracked(self, response: Response) -> Gone:
+        """See Peer."""
+        return self.transport.send_tracked(response)
 
 
 class ZmqRouter:
@@ -79,8 +87,20 @@ class ZmqRouter:
         Raises:
             PeerGoneError: it has disconnected, or too much waits for it already.
         """
+        self._hand_over(multipart.send, response)
+
+    def send_tracked(self, response: Response) -> Gone:
+        """Send a large response; the answer tells whether ZeroMQ still holds it.
+
+        Raises:
+            PeerGoneError: as `send`.
+        """
+        tracker = self._hand_over(multipart.send_tracked, response)
+        return lambda: bool(tracker.done)
+
+    def _hand_over(self, send: _Send[T], response: Response) -> T:
         try:
-            multipart.send(self._socket, response.frames())
+            return send(self._socket, response.frames())
         except zmq.ZMQError as error:
             self.dropped += 1
             raise PeerGoneError(str(error)) from error

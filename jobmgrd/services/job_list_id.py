@@ -1,0 +1,108 @@
+"""job-list.list-id: one job's attributes, at once or when it comes to a state."""
+
+import errno
+from asyncio import Future, get_running_loop
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Final
+
+from msgspec import Struct, convert
+
+from jobmgrd.engine import Committed, Engine
+from jobmgrd.jobs.attributes import attributes
+from jobmgrd.jobs.job import Job
+from jobmgrd.jobs.times import reached
+from jobmgrd.router import Call, Peer, Route, Router, Value
+from jobmgrd.services.job_list import attribute_names
+from jobmgrd.services.lookup import UNKNOWN_JOB, missing
+from jobmgrd.store import listed
+from jobmgrd.store.port import InactiveRow, Listed, Store
+from protocol.errors import RpcError
+from protocol.job import State
+from protocol.job_list import IdReply, IdRequest
+
+WAITS_MAX: Final = 100_000
+"""Requests that may wait for a state; further ones are answered EAGAIN."""
+
+
+class JobListId:
+    """The requests that wait, by job; a job that ends without its state answers them, too."""
+
+    def __init__(self, engine: Engine, store: Store, router: Router) -> None:
+        self._engine = engine
+        self._store = store
+        self._waits: dict[int, list[_Wait]] = {}
+        self.waits = 0  # how many requests wait
+        engine.listen(self)
+        router.on_disconnect(self._release)
+
+    def routes(self) -> Iterable[Route]:
+        """See Service."""
+        return [Route("job-list.list-id", IdRequest, self.list_id)]
+
+    def list_id(self, call: Call, request: IdRequest) -> Value | Awaitable[Value]:
+        """A job's attributes; one that is not kept is refused at once."""
+        names = attribute_names(request.attrs)
+        if request.state & ~int(State.ACTIVE | State.INACTIVE):
+            raise RpcError(errno.EPROTO, "invalid payload: invalid state specified")
+        job = self._engine.jobs.get(request.id)
+        if job is None or not job.committed:
+            return self._kept(request.id, names)
+        if request.state and not reached(job) & (request.state | State.INACTIVE):
+            return self._wait(job.id, _Wait(call.peer, request.state, names, _future()))
+        return IdReply(attributes(job, names))
+
+    async def _kept(self, id: int, names: Sequence[str]) -> IdReply:
+        found = await self._store.find(id)
+        if not isinstance(found, InactiveRow):
+            raise missing(found, UNKNOWN_JOB)
+        row = convert(found, Listed, from_attributes=True)
+        return IdReply(listed.attributes(row, names))
+
+    def _wait(self, id: int, wait: "_Wait") -> "Future[Value]":
+        if self.waits >= WAITS_MAX:
+            raise RpcError(errno.EAGAIN, "too many requests wait for jobs")
+        self.waits += 1
+        self._waits.setdefault(id, []).append(wait)
+        return wait.answer
+
+    def committed(self, batch: Sequence[Committed]) -> None:
+        """See Listener."""
+        for item in batch if self._waits else ():
+            if item.job.id in self._waits:
+                self._answer(item.job, {state for state, _t in item.moves})
+
+    def _answer(self, job: Job, come_to: Iterable[State]) -> None:
+        for wait in self._take(
+            job.id, lambda wait: any(state & (wait.states | State.INACTIVE) for state in come_to)
+        ):
+            wait.answer.set_result(IdReply(attributes(job, wait.names)))
+
+    def _release(self, peer: Peer) -> None:
+        """Forget what a peer that has gone waits for."""
+        for id in list(self._waits):
+            self._take(id, lambda wait: wait.peer == peer)
+
+    def _take(self, id: int, which: "Callable[[_Wait], bool]") -> "Sequence[_Wait]":
+        """Remove some of the waits for a job."""
+        waits = self._waits[id]
+        taken = [wait for wait in waits if which(wait)]
+        left = [wait for wait in waits if not which(wait)]
+        self.waits -= len(taken)
+        if left:
+            self._waits[id] = left
+        else:
+            del self._waits[id]
+        return taken
+
+
+class _Wait(Struct, frozen=True):
+    """A request that waits for one of these states."""
+
+    peer: Peer
+    states: int
+    names: Sequence[str]
+    answer: Future[Value]
+
+
+def _future() -> "Future[Value]":
+    return get_running_loop().create_future()
