@@ -14,7 +14,7 @@ import pytest
 
 from jobmgrd.jobs import retention
 from jobmgrd.jobs.retention import Limits, Policy
-from jobmgrd.store import schema, sqlite, tombstones
+from jobmgrd.store import schema, sqlite, tombstones, upkeep, writer
 from jobmgrd.store.port import (
     Changes,
     InactiveRow,
@@ -197,6 +197,61 @@ class TestPurgeLog:
         store = SqliteStore(path)
         await store.open()
         assert store.stats().purge_log_from == 5
+        await store.close()
+
+
+class TestTombstones:
+    """They are trimmed while nobody asks for anything, too."""
+
+    async def test_an_idle_store_trims_all_that_is_over(
+        self, path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """In several steps, before it turns to other upkeep."""
+        monkeypatch.setattr(upkeep, "IDLE_SECONDS", 0.01)
+        store = SqliteStore(path, clock=lambda: 100.0)
+        await store.open()
+        await store.write(Changes(ended=[ended(n) for n in range(1, 1001)]))
+        while await store.purge(ALL, now=50.0, reason="", userid=0):
+            pass
+        assert store.stats().tombstones == 1000 > 2 * tombstones.FORGET_MAX
+        idle = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        monkeypatch.setattr(upkeep.Upkeep, "idle", lambda _: loop.call_soon_threadsafe(idle.set))
+        store.limit_tombstones(Limits(age=49, num=10))
+        while store.stats().tombstones:
+            idle.clear()
+            await idle.wait()
+        assert await store.find(1000) is None
+        await store.close()
+
+    async def test_a_young_tombstone_is_looked_at_again(
+        self, path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It grows old while nothing else happens."""
+        monkeypatch.setattr(writer, "_AGING_SECONDS", 0.01)
+        monkeypatch.setattr(upkeep, "IDLE_SECONDS", 0.01)
+        now = 100.0
+        looks: asyncio.Queue[float] = asyncio.Queue()
+        loop = asyncio.get_running_loop()
+
+        def clock() -> float:
+            t = now  # once: the test may set it while this thread goes on
+            loop.call_soon_threadsafe(looks.put_nowait, t)
+            return t
+
+        store = SqliteStore(path, clock=clock)
+        await store.open()
+        await store.write(Changes(ended=[ended(1)]))
+        store.limit_tombstones(Limits(age=10))
+        await store.purge(ALL, now=100.0, reason="", userid=0)
+        for _ in range(5):
+            await looks.get()
+        assert store.stats().tombstones == 1
+        now = 111.0
+        while await looks.get() < now:
+            pass
+        await store.write(Changes())  # the look is over
+        assert store.stats().tombstones == 0
         await store.close()
 
 
