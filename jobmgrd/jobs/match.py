@@ -1,4 +1,4 @@
-"""Whether a job satisfies a constraint (RFC 43): a tree of constraints -> a test of jobs.
+"""Whether a job satisfies a constraint (RFC 43): a tree of constraints -> a predicate.
 
 A store that answers the same question in its own language has to agree with this one.
 """
@@ -28,7 +28,7 @@ from protocol.constraint import (
 )
 from protocol.job import State
 
-Test: TypeAlias = Callable[[Job], bool]
+Predicate: TypeAlias = Callable[[Job], bool]
 
 COMPARE: Final[Mapping[Comparison, Callable[[float, float], bool]]] = {
     "<": lt,
@@ -38,8 +38,8 @@ COMPARE: Final[Mapping[Comparison, Callable[[float, float], bool]]] = {
 }
 
 
-def test_of(constraint: Constraint) -> Test:
-    """The test that a constraint stands for."""
+def predicate(constraint: Constraint) -> Predicate:
+    """Whether a job satisfies a constraint, as a function."""
     return _TESTS[type(constraint)](constraint)
 
 
@@ -90,50 +90,50 @@ def _negate(constraint: Constraint) -> Constraint:
     return Not((constraint,))
 
 
-def _and(constraint: And) -> Test:
-    tests = [test_of(term) for term in constraint.terms]
+def _and(constraint: And) -> Predicate:
+    tests = [predicate(term) for term in constraint.terms]
     return lambda job: all(term(job) for term in tests)
 
 
-def _or(constraint: Or) -> Test:
-    tests = [test_of(term) for term in constraint.terms]
+def _or(constraint: Or) -> Predicate:
+    tests = [predicate(term) for term in constraint.terms]
     return lambda job: not tests or any(term(job) for term in tests)
 
 
-def _not(constraint: Not) -> Test:
-    tests = [test_of(term) for term in constraint.terms]
+def _not(constraint: Not) -> Predicate:
+    tests = [predicate(term) for term in constraint.terms]
     return lambda job: not all(term(job) for term in tests)
 
 
-def _userids(constraint: Userids) -> Test:
+def _userids(constraint: Userids) -> Predicate:
     return lambda job: job.userid in constraint.ids
 
 
-def _names(constraint: Names) -> Test:
+def _names(constraint: Names) -> Predicate:
     return lambda job: job.jobspec.name in constraint.names
 
 
-def _queues(constraint: Queues) -> Test:
+def _queues(constraint: Queues) -> Predicate:
     return lambda job: job.jobspec.queue != "" and job.jobspec.queue in constraint.queues
 
 
-def _states(constraint: States) -> Test:
+def _states(constraint: States) -> Predicate:
     return lambda job: job.state & constraint.mask != 0
 
 
-def _results(constraint: Results) -> Test:
+def _results(constraint: Results) -> Predicate:
     return lambda job: job.state is State.INACTIVE and job.result & constraint.mask != 0
 
 
-def _hosts(constraint: Hosts) -> Test:
+def _hosts(constraint: Hosts) -> Predicate:
     return lambda job: any(rank.host in constraint.hosts for rank in job.ranks)
 
 
-def _ranks(constraint: Ranks) -> Test:
+def _ranks(constraint: Ranks) -> Predicate:
     return lambda job: any(rank.rank in constraint.ranks for rank in job.ranks)
 
 
-def _when(constraint: When) -> Test:
+def _when(constraint: When) -> Predicate:
     compare, t = COMPARE[constraint.comparison], constraint.t
 
     def compares(job: Job) -> bool:
@@ -143,7 +143,7 @@ def _when(constraint: When) -> Test:
     return compares
 
 
-_TESTS: Final[Mapping[type[Constraint], Callable[[Any], Test]]] = {
+_TESTS: Final[Mapping[type[Constraint], Callable[[Any], Predicate]]] = {
     And: _and,
     Or: _or,
     Not: _not,

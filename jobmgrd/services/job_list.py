@@ -24,9 +24,9 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 from jobmgrd.engine import Engine
 from jobmgrd.jobs.attributes import ATTRIBUTES, attributes, check_names
 from jobmgrd.jobs.job import Job
-from jobmgrd.jobs.match import assume, test_of
+from jobmgrd.jobs.match import assume, predicate
 from jobmgrd.router import Call, Empty, Route, Stream, Value
-from jobmgrd.store import listed
+from jobmgrd.store.listed import describing
 from jobmgrd.store.port import Query, Store
 from protocol.constraint import FALSE, Constraint
 from protocol.constraint_reader import parse
@@ -35,8 +35,8 @@ from protocol.job import State
 from protocol.job_list import ALL, VERSION, AttrsReply, ListRequest, Page
 from protocol.payload import Format
 
-PAGE: Final = 256
-"""Jobs in a page: a few milliseconds of work for the event loop."""
+PAGE: Final = 128
+"""Jobs in a page: a millisecond or two of work for the event loop."""
 
 PLAIN_MAX: Final = 100_000
 """Jobs in the one response of an RPC that is not streaming."""
@@ -81,13 +81,14 @@ class JobList:
             await asyncio.sleep(0)
         if not left:
             return
+        describe = describing(names)
         query = Query(selection.constraint, selection.since)
         async with aclosing(self._store.list(query, min(PAGE, left))) as pages:
             async for rows in pages:
                 new = [row for row in rows if row.id not in seen][:left]
                 left -= len(new)
                 if new:
-                    yield [Raw(encode(listed.attributes(row, names))) for row in new]
+                    yield [Raw(encode(describe(row))) for row in new]
                 if not left:
                     return
 
@@ -111,7 +112,7 @@ def _matching(jobs: Collection[Job], constraint: Constraint, states: State) -> S
     constraint = assume(constraint, states)
     if constraint == FALSE:
         return ()
-    matches = test_of(constraint)
+    matches = predicate(constraint)
     return [job for job in jobs if job.state & states and job.committed and matches(job)]
 
 

@@ -14,7 +14,7 @@ from jobmgrd.jobs.times import reached
 from jobmgrd.router import Call, Peer, Route, Router, Value
 from jobmgrd.services.job_list import attribute_names
 from jobmgrd.services.lookup import UNKNOWN_JOB, missing
-from jobmgrd.store import listed
+from jobmgrd.store.listed import describing
 from jobmgrd.store.port import InactiveRow, Listed, Store
 from protocol.errors import RpcError
 from protocol.job import State
@@ -56,7 +56,7 @@ class JobListId:
         if not isinstance(found, InactiveRow):
             raise missing(found, UNKNOWN_JOB)
         row = convert(found, Listed, from_attributes=True)
-        return IdReply(listed.attributes(row, names))
+        return IdReply(describing(names)(row))
 
     def _wait(self, id: int, wait: "_Wait") -> "Future[Value]":
         if self.waits >= WAITS_MAX:

@@ -14,7 +14,7 @@ from typing import TypeVar
 from msgspec import convert
 from msgspec.structs import replace
 
-from jobmgrd.jobs.match import assume, test_of
+from jobmgrd.jobs.match import assume, predicate
 from jobmgrd.jobs.retention import HELD, History, Limits
 from jobmgrd.store.memory_history import MemoryHistory, candidate
 from jobmgrd.store.port import (
@@ -132,12 +132,12 @@ class MemoryStore:
         """Inactive jobs page by page; see the port."""
         self._check_open()
         constraint = assume(query.constraint, State.INACTIVE)
-        test = test_of(constraint)
+        matches = predicate(constraint)
         kept = (row for row in self._inactive.values() if row.t_clean > query.since)
         found = [
             convert(row, Listed, from_attributes=True)
             for row in sorted(kept, key=lambda row: (row.t_clean, row.id), reverse=True)
-            if constraint == TRUE or test(replay(row))
+            if constraint == TRUE or matches(replay(row))
         ]
         for first in range(0, len(found), page):
             yield found[first : first + page]

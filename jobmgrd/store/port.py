@@ -68,7 +68,7 @@ class InactiveRow(Struct, frozen=True):
     t_depend: float = 0.0
     t_priority: float = 0.0
     t_sched: float = 0.0
-    attrs: str = "{}"  # JSON of what else lists say of it (jobmgrd.store.listed)
+    attrs: str = "[]"  # JSON of what else lists say of it (jobmgrd.store.listed)
 
 
 class Query(Struct, frozen=True):

@@ -18,6 +18,7 @@ from typing import Any, Final, TypeAlias
 
 from jobmgrd.jobs.match import assume
 from jobmgrd.store import statements as sql
+from jobmgrd.store.listed import REST
 from jobmgrd.store.port import Listed, Query
 from jobmgrd.store.sqlite_history import MAX_ID
 from protocol import hostlist, idset
@@ -45,6 +46,8 @@ SPAN_MAX: Final = 65536
 _Place: TypeAlias = tuple[float, int]  # t_clean, id
 _Sql: TypeAlias = tuple[str, list[Any]]  # an expression that is 0 or 1, and its parameters
 
+_NODELIST: Final = REST.index("nodelist")
+_RANKS: Final = REST.index("ranks")
 _END: Final[_Place] = (float("inf"), 0)
 _BEGIN: Final[_Place] = (float("-inf"), 0)
 
@@ -183,11 +186,11 @@ def _results(constraint: Results) -> _Sql:
 
 def _on_hosts(constraint: Hosts) -> _Sql:
     text = hostlist.format(sorted(constraint.hosts))
-    return "shares_host(attrs ->> '$.nodelist', ?)", [text]
+    return f"shares_host(attrs ->> {_NODELIST}, ?)", [text]
 
 
 def _on_ranks(constraint: Ranks) -> _Sql:
-    return "shares_rank(attrs ->> '$.ranks', ?)", [idset.format(constraint.ranks)]
+    return f"shares_rank(attrs ->> {_RANKS}, ?)", [idset.format(constraint.ranks)]
 
 
 def _when(constraint: When) -> _Sql:
