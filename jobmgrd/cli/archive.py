@@ -18,6 +18,7 @@ from jobmgrd.cli import archived
 from jobmgrd.cli.archive_filter import chosen, filters
 from jobmgrd.cli.failure import CommandError
 from jobmgrd.cli.ids import JOBID, spelled
+from jobmgrd.cli.job_listing import VIEW, view, view_options
 from jobmgrd.cli.lazy import examples
 from jobmgrd.cli.when import iso
 from protocol.job import Result
@@ -55,25 +56,21 @@ def archive(ctx: click.Context, path: Path | None) -> None:
     ),
 )
 @click.option(
-    "-n", "--count", type=click.IntRange(min=0), default=COUNT, help=f"[default: {COUNT}; 0: all]"
+    "-c", "--count", type=click.IntRange(min=0), default=COUNT, help=f"[default: {COUNT}; 0: all]"
 )
-@click.option("--json", "as_json", is_flag=True, help="Print everything known, as one JSON object.")
-@click.option("--no-header", is_flag=True, help="Leave out the heading.")
+@view_options
 @filters
 @click.pass_obj
 def list_(
     path: Path | None,
     /,
     count: int,
-    *,
-    as_json: bool,
-    no_header: bool,
-    **conditions: Any,  # noqa: ANN401 - Filter's
+    **options: Any,  # noqa: ANN401 - View's and Filter's
 ) -> None:
     """List archived jobs, the last to end first, as jobmgr jobs does."""
+    how = view(**{name: options.pop(name) for name in VIEW})
     with archived.reader(path) as reader:
-        jobs = reader.newest(chosen(**conditions), count or None)
-        archived.print_jobs(jobs, as_json=as_json, no_header=no_header)
+        archived.show_jobs(reader.newest(chosen(**options), count or None), how)
 
 
 @archive.command(

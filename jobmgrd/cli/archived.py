@@ -1,6 +1,5 @@
 """Where commands find the archive, and a job in it; they say on stderr that it is from there."""
 
-import json
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -12,10 +11,10 @@ import click
 from jobmgrd.archive.port import ArchiveError
 from jobmgrd.archive.reader import ArchiveReader
 from jobmgrd.archive.record import ArchivedJob, inactive
-from jobmgrd.cli import job_table
 from jobmgrd.cli.connection import connect
 from jobmgrd.cli.failure import CommandError
 from jobmgrd.cli.ids import spelled
+from jobmgrd.cli.job_listing import View, show
 from jobmgrd.jobs.attributes import ATTRIBUTES, attributes
 from jobmgrd.store import rows
 
@@ -59,17 +58,10 @@ def find(id_: int, given: Path | None = None) -> ArchivedJob:
         return job
 
 
-def print_jobs(jobs: Iterable[ArchivedJob], *, as_json: bool, no_header: bool) -> None:
+def show_jobs(jobs: Iterable[ArchivedJob], how: View) -> None:
     """Print jobs as `jobmgr jobs` printed them before they were purged."""
-    if as_json:
-        found = [attributes(rows.replay(inactive(job)), ATTRIBUTES) for job in jobs]
-        click.echo(json.dumps({"jobs": found}))
-        return
-    if not no_header:
-        click.secho(job_table.heading(), bold=True)
-    for job in jobs:
-        shown = attributes(rows.replay(inactive(job)), job_table.ATTRS)
-        click.echo("\n".join(job_table.lines([shown], 0.0)))
+    names = ATTRIBUTES if how.as_json else how.attrs
+    show([attributes(rows.replay(inactive(job)), names) for job in jobs], how)
 
 
 def _path() -> Path:

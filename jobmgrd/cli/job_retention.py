@@ -9,12 +9,12 @@ import click
 
 from jobmgrd.cli.connection import connect
 from jobmgrd.cli.failure import about
+from jobmgrd.cli.fsd import brief
 from jobmgrd.cli.ids import JOBID, spelled
 from jobmgrd.cli.lazy import examples
 from jobmgrd.cli.text_table import printable
 from jobmgrd.cli.users import username
 from jobmgrd.cli.when import iso
-from protocol import duration
 from protocol.payload import convert
 from protocol.retention import RetentionReply
 
@@ -47,7 +47,7 @@ def _rows(reply: RetentionReply, now: float) -> Iterator[tuple[str, str]]:
     if reply.rule is not None:
         yield "rule", reply.rule
     if reply.age is not None:
-        yield "age", f"{_fsd(reply.age)} since it ended"
+        yield "age", f"{brief(reply.age)} since it ended"
     if reply.place is not None:
         yield "place", f"{reply.place} of the {reply.count} jobs of this rule go before it"
     if reply.age_limit is not None and reply.num_limit is not None:
@@ -63,7 +63,7 @@ def _going(reply: RetentionReply, now: float) -> Iterator[str]:
     """When it goes by age, and when by number; whichever is first."""
     if reply.goes is not None:
         left = reply.goes - now
-        yield f"at {iso(reply.goes)}, in {_fsd(left)}" if left > 0 else "with the next purge"
+        yield f"at {iso(reply.goes)}, in {brief(left)}" if left > 0 else "with the next purge"
     if reply.beyond is not None:
         jobs = f"{reply.beyond} more job{'' if reply.beyond == 1 else 's'}"
         yield f"after {jobs} ended" if reply.beyond > 0 else "with the next purge"
@@ -72,9 +72,4 @@ def _going(reply: RetentionReply, now: float) -> Iterator[str]:
 def _limit(limit: float) -> str:
     if limit == _UNLIMITED:
         return "unlimited"
-    return str(limit) if isinstance(limit, int) else _fsd(limit)
-
-
-def _fsd(seconds: float) -> str:
-    """A duration in four digits."""
-    return duration.format(float(f"{max(0.0, seconds):.4g}"))
+    return str(limit) if isinstance(limit, int) else brief(limit)

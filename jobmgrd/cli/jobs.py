@@ -1,62 +1,120 @@
-"""jobmgr jobs: a table of jobs, or all that is known of them as JSON."""
+"""jobmgr jobs: list jobs, as flux-jobs(1) does."""
 
-import json
-import time
-from typing import Final
+import asyncio
+from collections.abc import Sequence
+from typing import Any, Final
 
 import click
 
-from jobmgrd.archive.reader import Filter
-from jobmgrd.cli import archived, job_table
-from jobmgrd.cli.connection import connect
+from jobmgrd.archive.reader import Filter as ArchiveFilter
+from jobmgrd.cli import archived, jobs_stats
+from jobmgrd.cli.connection import connect, connect_async
+from jobmgrd.cli.failure import about, complain
+from jobmgrd.cli.ids import JOBID, spelled
+from jobmgrd.cli.job_fields import Attributes
+from jobmgrd.cli.job_listing import show, view, view_options
+from jobmgrd.cli.jobs_filter import Filter, filter_options
 from jobmgrd.cli.lazy import examples
-from protocol.job import State
-from protocol.job_list import ListReply, ListRequest
+from jobmgrd.cli.pipelined import each
+from protocol.errors import RpcError
+from protocol.job_list import IdReply, IdRequest, ListReply, ListRequest
+from protocol.payload import convert
 
 COUNT: Final = 1000
 """Jobs listed unless --count says otherwise, as flux-jobs has it."""
 
+_FILTERS: Final = frozenset(Filter._fields)
+
 
 @click.command(
     epilog=examples(
-        "jobmgr jobs                  pending and running jobs",
-        "jobmgr jobs -a -n 20         the same, then ended ones, the last first; 20 in all",
-        "jobmgr jobs --archive        purged ones, the last to end first",
-        "jobmgr jobs -a --json | jq '.jobs[] | select(.result == 2) | .id'",
+        "jobmgr jobs                          your pending and running jobs",
+        "jobmgr jobs -A -a -c 20              everybody's, then ended ones, the last first",
+        "jobmgr jobs -f failed --since 1d     what failed since yesterday",
+        "jobmgr jobs -o endreason -a          when and why jobs ended",
+        "jobmgr jobs -a -o 'sort:-runtime {id.f58} {runtime!F:>8} {name}'",
+        "jobmgr jobs -a --json | jq '.jobs[] | select(.result == \"FAILED\") | .jobid'",
+        "while jobmgr jobs --stats-only; do sleep 2; done",
     )
 )
-@click.option("-a", "--all", "everything", is_flag=True, help="List ended jobs, too.")
+@filter_options
 @click.option(
-    "-n", "--count", type=click.IntRange(min=0), default=COUNT, help=f"[default: {COUNT}; 0: all]"
+    "-c", "--count", type=click.IntRange(min=0), default=COUNT, help=f"[default: {COUNT}; 0: all]"
 )
-@click.option("--json", "as_json", is_flag=True, help="Print everything known, as one JSON object.")
-@click.option("--no-header", is_flag=True, help="Leave out the heading.")
+@view_options
+@click.option("--stats", is_flag=True, help="Print how many jobs there are above the heading.")
+@click.option("--stats-only", is_flag=True, help="The same alone; exit with 1 if none is active.")
 @archived.archive_flag
+@click.argument("ids", nargs=-1, type=JOBID, metavar="[JOBID]...")
+@click.pass_context
 def jobs(
-    count: int, *, everything: bool, as_json: bool, no_header: bool, from_archive: bool
+    ctx: click.Context,
+    /,
+    count: int,
+    ids: tuple[int, ...],
+    *,
+    stats: bool,
+    stats_only: bool,
+    from_archive: bool,
+    **options: Any,  # noqa: ANN401 - Filter's and View's
 ) -> None:
-    """List jobs: the pending by priority, then the running, then the ended.
+    """List jobs: the pending by priority, then the running, then the ended, the last first.
 
     ST is the status: D depends on another job, P waits for a priority, S waits for resources,
     R runs, C cleans up; CD completed, F failed, CA canceled, TO timed out.
 
     TIME is how long a job ran, or for a pending one its time limit.
     """
+    which = Filter(**{name: options.pop(name) for name in _FILTERS})
+    how = view(**options)
+    if how.as_json and (stats or stats_only):
+        raise click.UsageError("--json goes with neither --stats nor --stats-only")
     if from_archive:
         with archived.reader() as archive:
-            purged = archive.newest(Filter(), count or None)
-            archived.print_jobs(purged, as_json=as_json, no_header=no_header)
+            archived.show_jobs(archive.newest(ArchiveFilter(ids=ids or None), count or None), how)
         return
-    if as_json:
-        click.echo(json.dumps({"jobs": _ask(count, ("all",), everything=everything).jobs}))
-        return
-    found = _ask(count, job_table.ATTRS, everything=everything).jobs
-    if not no_header:
-        click.secho(job_table.heading(), bold=True)
-    click.echo("".join(f"{line}\n" for line in job_table.lines(found, time.time())), nl=False)
+    if stats or stats_only:
+        with connect() as client, about("jobs"):
+            found = jobs_stats.summary(client, which.queue_names)
+        click.echo(str(found))
+        if stats_only:
+            ctx.exit(0 if found.active else 1)
+    if ids:
+        if which.given:
+            complain("jobs: JOBIDs were given, so filters are ignored")
+        listed, refused = _by_id(ids, how.attrs)
+        if listed:
+            show(listed, how, single=len(ids) == 1)
+        ctx.exit(1 if refused else 0)
+    listed = _by_filter(which, how.attrs, count)
+    show(listed[: count or None], how)
+    if count and len(listed) > count and not how.no_header and not how.as_json:
+        complain(f"jobs: there are more than {count}; --count or a filter shows others")
 
 
-def _ask(count: int, attrs: tuple[str, ...], *, everything: bool) -> ListReply:
-    states = State.ACTIVE | State.INACTIVE if everything else State.ACTIVE
-    with connect() as client:
-        return client.rpc("job-list.list", ListRequest(count, attrs, int(states)), reply=ListReply)
+def _by_filter(which: Filter, attrs: Sequence[str], count: int) -> Sequence[Attributes]:
+    """The jobs that match; one more than `count` if there are more."""
+    request = ListRequest(
+        max_entries=count + 1 if count else 0, attrs=attrs, constraint=which.constraint()
+    )
+    with connect() as client, about("jobs"):
+        pages = client.stream("job-list.list", request)
+        return [job for page in pages for job in convert(page, ListReply).jobs]
+
+
+def _by_id(ids: Sequence[int], attrs: Sequence[str]) -> tuple[Sequence[Attributes], bool]:
+    """The jobs there are, and whether any was refused, which is said."""
+
+    async def ask() -> list[IdReply | RpcError]:
+        async with connect_async() as client:
+            return await each(
+                lambda id_: client.rpc("job-list.list-id", IdRequest(id_, attrs), reply=IdReply),
+                ids,
+            )
+
+    answers = dict(zip(ids, asyncio.run(ask()), strict=True))
+    refused = {id_: answer for id_, answer in answers.items() if isinstance(answer, RpcError)}
+    for id_, error in refused.items():
+        complain(f"job {spelled(id_)}: {error}")
+    found = [answer.job for answer in answers.values() if isinstance(answer, IdReply)]
+    return found, bool(refused)

@@ -51,8 +51,8 @@ def test_list_looks_like_jobs(lonely_jobmgr: Jobmgr, archive: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "ids"),
     [
-        (["-n", "1"], [3]),
-        (["-n", "0"], [3, 2, 1]),
+        (["-c", "1"], [3]),
+        (["-c", "0"], [3, 2, 1]),
         (["--queue", "batch", "--result", "failed"], [3]),
         (["--name", "sleep"], [2]),
         (["--user", "1001"], [3, 1]),
@@ -64,12 +64,12 @@ def test_list_looks_like_jobs(lonely_jobmgr: Jobmgr, archive: Path) -> None:
 )
 @pytest.mark.usefixtures("archive")
 def test_list_takes_filters(lonely_jobmgr: Jobmgr, options: list[str], ids: list[int]) -> None:
-    """Each of them, and as JSON what job-list says of a job."""
+    """Each of them, and as JSON what jobmgr jobs says of a job."""
     result = lonely_jobmgr("archive", "list", "--json", *options)
     assert result.exit_code == 0, result.output
     jobs = json.loads(result.stdout)["jobs"]
     assert [found["id"] for found in jobs] == ids
-    assert all(found["state"] == 64 and "t_inactive" in found for found in jobs)
+    assert all(found["state"] == "INACTIVE" and "t_inactive" in found for found in jobs)
 
 
 @pytest.mark.usefixtures("archive")
@@ -139,7 +139,7 @@ def test_jobs_info_and_eventlog_answer_from_the_archive(
     """As they did before the purge, and stderr says where from."""
     kept = job(2, 2000.0, name="sleep", result=2)
     source = f"from archive {archive}\n"
-    jobs = lonely_jobmgr("jobs", "--archive", "-n1", "--json")
+    jobs = lonely_jobmgr("jobs", "--archive", "-c1", "--json")
     assert [found["id"] for found in json.loads(jobs.stdout)["jobs"]] == [3]
     assert jobs.stderr == source
     for key, text in (

@@ -122,22 +122,6 @@ def test_a_refused_submit_says_why(jobmgr: Jobmgr) -> None:
     assert result.stderr.count("\n") == 1
 
 
-def test_jobs_lists_active_jobs_unless_asked_for_all(jobmgr: Jobmgr) -> None:
-    """Ended jobs are history: -a shows them. JSON is JSON alone."""
-    ended = submit(jobmgr, "--wait", SIMULATED, "true")
-    running = submit(jobmgr, ENDLESS, "--job-name=endless", "true")
-    assert jobmgr("job", "eventlog", running).exit_code == 0
-    listed = jobmgr("jobs").stdout
-    assert running in listed
-    assert ended not in listed
-    everything = jobmgr("jobs", "-a", "--no-header").stdout.splitlines()
-    assert [line.split()[0] for line in everything][:2] == [running, ended]
-    assert len(jobmgr("jobs", "-a", "-n1", "--no-header").stdout.splitlines()) == 1
-    jobs = json.loads(jobmgr("jobs", "--json").stdout)["jobs"]
-    assert [job["name"] for job in jobs] == ["endless"]
-    assert jobmgr("cancel", "--all").stdout == "canceled 1 job\n"
-
-
 def test_cancel_leaves_its_note(jobmgr: Jobmgr) -> None:
     """A canceled job ends with the reason that was given; twice is refused by name."""
     id_ = submit(jobmgr, "--urgency=hold", "true")
