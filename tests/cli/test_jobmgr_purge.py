@@ -2,6 +2,7 @@
 
 import pytest
 
+from protocol import jobid
 from tests.cli.conftest import Jobmgr, against
 from tests.conftest import DaemonProcess
 from tests.e2e.jobs import run_jobs
@@ -75,3 +76,65 @@ def test_a_purged_job_says_what_became_of_it(jobmgr: Jobmgr, history: list[int])
     result = jobmgr("job", "eventlog", str(history[0]))
     assert result.exit_code == 1
     assert "it was purged at" in result.stderr
+
+
+def test_the_list_names_what_would_go_and_why(jobmgr: Jobmgr, history: list[int]) -> None:
+    """A line a job, oldest first; with --force it is exactly what went, batch by batch."""
+    proposed = jobmgr("job", "purge", "--list", "--num-limit=6").stdout.splitlines()
+    assert proposed[0].split() == [
+        *("JOBID", "USER", "NAME", "QUEUE", "ST", "T_INACTIVE", "REASON")
+    ]
+    assert [line.split()[0] for line in proposed[1:-1]] == [jobid.encode(id) for id in history[:4]]
+    assert all(line.endswith(" number limit") for line in proposed[1:-1])
+    assert proposed[-1] == "use --force to purge 4 of 10 inactive jobs"
+    gone = jobmgr("job", "purge", "--list", "--num-limit=6", "--batch=3", "--force")
+    assert gone.stdout.splitlines()[:-1] == proposed[:-1]
+    assert gone.stdout.splitlines()[-1] == "purged 4 inactive jobs, 6 remaining"
+
+
+def test_pinned_jobs_stay_and_it_is_said(jobmgr: Jobmgr, history: list[int]) -> None:
+    """--all is all but those; without a limit, limits and pins are told."""
+    assert jobmgr("job", "pin", str(history[0]), "--reason", "x").exit_code == 0
+    assert "pinned jobs, which no limit purges: 1\n" in jobmgr("job", "purge").stdout
+    proposed = jobmgr("job", "purge", "--all").stdout
+    assert proposed == "use --force to purge 9 of 10 inactive jobs; 1 pinned job stays\n"
+    gone = jobmgr("job", "purge", "--all", "--force").stdout
+    assert gone == "purged 9 inactive jobs, 1 remaining; 1 pinned job stays\n"
+    nothing = "nothing to purge: all 1 inactive jobs are pinned\n"
+    assert jobmgr("job", "purge", "--all").stdout == nothing
+    assert jobmgr("job", "unpin", str(history[0])).exit_code == 0
+
+
+def test_a_long_list_ends_with_how_many_more(jobmgr: Jobmgr) -> None:
+    """The daemon lists the first 1000."""
+    simulated = "--setattr=exec.test.run_duration=1ms"
+    jobmgr("submit", "--cc=1-1000", "--wait", "--quiet", simulated, "true")
+    lines = jobmgr("job", "purge", "--list", "--all").stdout.splitlines()
+    assert lines[-2:] == ["... and 10 more", "use --force to purge 1010 of 1010 inactive jobs"]
+    assert len(lines) == 1 + 1000 + 2
+
+
+def test_configured_limits_are_told(stopped_daemon: DaemonProcess) -> None:
+    """What the daemon purges by itself, in the words of the configuration."""
+    stopped_daemon.configure('[job-manager]\ninactive-age-limit = "7d"\ninactive-num-limit = 50\n')
+    stopped_daemon.start()
+    text = against(stopped_daemon.uri)("job", "purge").stdout
+    assert "by the limits of [job-manager]: age 7d, number 50\n" in text
+
+
+def test_a_failing_archive_stops_a_purge(stopped_daemon: DaemonProcess) -> None:
+    """The text says why, and that nothing was purged."""
+    stopped_daemon.configure("[job-manager.archive]\n")
+    stopped_daemon.start()
+    (id_, *_) = run_jobs(stopped_daemon, 3)
+    for part in stopped_daemon.statedir.glob("archive.sqlite*"):
+        part.unlink()
+    (stopped_daemon.statedir / "archive.sqlite").mkdir()
+    jobmgr = against(stopped_daemon.uri)
+    for words in (["--all"], [str(id_)]):
+        result = jobmgr("job", "purge", "--force", *words)
+        assert result.exit_code == 1
+        assert result.stdout == ""
+        assert result.stderr.startswith("jobmgr: job purge: archive /")
+        assert result.stderr.endswith(": nothing was purged\n")
+        assert result.stderr.count("\n") == 1
