@@ -235,6 +235,9 @@ class RemoteExecutor(Executor):
             return
         raise ExecError("the supervisor of jobs ends as soon as it is started")
 
+    def _hello(self) -> Hello:
+        return Hello(wire.VERSION, *self._durable, self._kill_timeout, self._output_limit)
+
     async def _greet(self) -> tuple[Connection[FromSupervisor], Welcome]:
         loop = asyncio.get_running_loop()
         self._welcome = loop.create_future()
@@ -242,14 +245,14 @@ class RemoteExecutor(Executor):
         _, connection = await loop.create_unix_connection(
             lambda: Connection(_DECODER, self._received, self._lost), sock=sock
         )
-        hello = Hello(wire.VERSION, *self._durable, self._kill_timeout, self._output_limit)
+        hello = self._hello()
         connection.send(hello)
         try:
             welcome = await self._welcome
         except BaseException:
             connection.abort()
             raise
-        if welcome.version != wire.VERSION:
+        if welcome.version != hello.version:
             connection.abort()
             raise ExecError(
                 f"jobs still run under the supervisor of another version (pid {welcome.pid}): "

@@ -2,12 +2,14 @@
 
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TypeAlias
 
 import pytest
 
 from jobmgrd.exec.local import LocalExecutor
 from tests.exec.recorder import Recorder
+from tests.exec.supervision import Bench
 
 MakeLocal: TypeAlias = Callable[..., LocalExecutor]
 
@@ -43,3 +45,13 @@ async def make_local(told: Recorder, tmp_path: Path) -> AsyncIterator[MakeLocal]
 def local(make_local: MakeLocal) -> LocalExecutor:
     """An executor with a kill timeout that no test reaches."""
     return make_local()
+
+
+@pytest.fixture
+async def bench() -> AsyncIterator[Bench]:
+    """A supervisor in a directory whose name is short enough for a socket."""
+    with TemporaryDirectory(prefix="jm-") as directory:
+        made = Bench(Path(directory))
+        await made.supervise()
+        yield made
+        await made.close()
