@@ -120,6 +120,6 @@ def test_the_unit_leaves_jobs_what_they_need() -> None:
     service = read_unit()
     assert service["Type"] == "notify"
     assert service["OOMPolicy"] == "continue"
-    assert service["KillMode"] == "mixed"
+    assert (service["KillMode"], service["RuntimeDirectoryPreserve"]) == ("process", "yes")
     assert not {"NoNewPrivileges", "PrivateTmp", "PrivateDevices", "UMask"} & set(service)
     assert int(service["TimeoutStopSec"]) > Config().exec.kill_timeout
