@@ -230,7 +230,6 @@ class JobCache(Mapping[int, Mapping[str, Any]]):
             job.apply(event.timestamp, event.name, event.context)
         if reply.R is not None:
             job.ranks = resource_set.parse(msgspec.json.encode(reply.R)).ranks
-        job.entries.clear()
         job.moves.clear()
         self._states[job.state] += 1
         return self._retire(job) if job.state is State.INACTIVE else ()

@@ -7,6 +7,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from jobmgrd.engine import Engine
+from jobmgrd.exec import port
 from jobmgrd.exec.port import Attempt, Finished, Notify, Started
 from jobmgrd.jobs.retention import Candidate, History
 from jobmgrd.jobs.scheduler import NodeConfig, Scheduler
@@ -41,6 +42,11 @@ class Peer:
             raise PeerGoneError("too much waits for it")
         self.received.append(response)
 
+    def send_tracked(self, response: Response) -> Callable[[], bool]:
+        """See the router's Peer."""
+        self.send(response)
+        return lambda: True
+
     def of(self, matchtag: int) -> list[Response]:
         """The responses to one request."""
         return [response for response in self.received if response.matchtag == matchtag]
@@ -55,7 +61,7 @@ class Peer:
         return (ends[0].errnum, ends[0].error_text) if ends else None
 
 
-class Executor:
+class Executor(port.Executor):
     """Notes what it is asked; the test tells what happens."""
 
     def __init__(self, notify: Notify) -> None:
@@ -77,6 +83,9 @@ class Executor:
         """Tell that an attempt has ended."""
         if self.attempts.pop(id, None):
             self.tell(Finished(id, status))
+
+    async def terminate(self) -> None:
+        """See the port."""
 
     async def close(self) -> None:
         """See the port."""
@@ -110,8 +119,8 @@ class Bench:
         for service in (self.journal, self.job_info):
             self.engine.listen(service)
             self.router.add(service)
-        self.router.add(JobList(self.engine, self.store))
-        self.engine.recover(await self.store.open())
+        self.router.add(JobList(self.engine, self.store, self.router))
+        await self.engine.recover(await self.store.open())
 
     def _make_executor(self, notify: Notify) -> Executor:
         self.executor = Executor(notify)

@@ -79,7 +79,10 @@ async def test_never_seen_and_purged_are_told_apart(bench: Bench) -> None:
     assert errnum == errno.ENOENT
     assert text.startswith("invalid job id: it was purged at ")
     peer = Peer()
-    topics = [(WATCH, {"path": "guest.x", "flags": WATCH_WAITCREATE}), (UPDATES, {"key": "R"})]
+    topics: list[tuple[str, dict[str, Any]]] = [
+        (WATCH, {"path": "guest.x", "flags": WATCH_WAITCREATE}),
+        (UPDATES, {"key": "R"}),
+    ]
     for topic, keys in topics:
         for job, expected in ((id, text), (4711, "invalid job id")):
             matchtag = bench.send(peer, topic, {"id": job, **keys}, stream=True)
