@@ -262,7 +262,7 @@ class Daemon:
         for service in (
             JobIngest(engine, time.monotonic),
             job_info,
-            JobList(engine, store),
+            JobList(engine, store, router),
             JobListId(engine, store, router),
             JobStats(engine, store),
             Raise(engine, store),

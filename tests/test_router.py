@@ -8,7 +8,18 @@ from typing import Any
 import pytest
 from msgspec import Struct
 
-from jobmgrd.router import OWNER, Call, PeerGoneError, Route, Router, Stream, Value, cancel_route
+from jobmgrd.router import (
+    OWNER,
+    PUSHED_MAX,
+    Call,
+    Gone,
+    PeerGoneError,
+    Route,
+    Router,
+    Stream,
+    Value,
+    cancel_route,
+)
 from protocol.errors import RpcError
 from protocol.message import (
     FLAG_NORESPONSE,
@@ -28,6 +39,14 @@ class Peer:
     def __init__(self) -> None:
         self.received: list[Response] = []
         self.gone = False
+        self.unread: list[bool] = []  # of each tracked response, whether it still waits
+
+    def send_tracked(self, response: Response) -> Gone:
+        """See the router's Peer."""
+        self.send(response)
+        n = len(self.unread)
+        self.unread.append(True)
+        return lambda: not self.unread[n]
 
     def send(self, response: Response) -> None:
         """See the router's Peer."""
@@ -62,6 +81,7 @@ class Arithmetic:
             Route("math.owner", Number, lambda _call, _request: None, role=OWNER),
             Route("math.count", Number, self.count, streaming=True),
             cancel_route("math.count", self.router),
+            Route("math.many", Number, self.many, streaming=None),
         ]
 
     def future(self, _call: Call, request: Number) -> "asyncio.Future[Value]":
@@ -91,6 +111,21 @@ class Arithmetic:
         stream.on_close = self.close
         for n in range(request.n):
             stream.send(Number(n))
+
+    def many(self, call: Call, request: Number) -> Coroutine[Any, Any, Value]:
+        """All numbers at once, or a stream of them."""
+        return (
+            self.push(call, request.n)
+            if isinstance(call, Stream)
+            else self.coroutine(call, request)
+        )
+
+    async def push(self, stream: Stream, n: int) -> None:
+        """Send numbers as fast as they are read."""
+        self.streams.append(stream)
+        for number in range(n):
+            await stream.push(Number(number))
+        stream.end()
 
     def close(self) -> None:
         """Note that a stream has ended."""
@@ -230,6 +265,51 @@ async def test_a_matchtag_is_used_once_at_a_time(bench: Bench) -> None:
     bench.send("math.count", {"n": 0}, flags=FLAG_STREAMING)
     assert [response.errnum for response in bench.peer.received] == [errno.EPROTO]
     assert bench.router.streams == 1
+
+
+async def test_a_route_may_answer_once_or_stream(bench: Bench) -> None:
+    """The request's flag says which."""
+    response = await bench.ask("math.many", {"n": 2})
+    assert decode(response.payload) == {"n": 6}
+    bench.peer.received.clear()
+    bench.send("math.many", {"n": 2}, flags=FLAG_STREAMING)
+    await asyncio.gather(*bench.tasks)
+    assert [response.errnum for response in bench.peer.received] == [0, 0, errno.ENODATA]
+
+
+async def test_a_stream_is_pushed_no_faster_than_it_is_read(bench: Bench) -> None:
+    """A few values wait in memory; the next one is made when the first of them has gone."""
+    bench.send("math.many", {"n": 9}, flags=FLAG_STREAMING)
+    for _ in range(50):
+        await asyncio.sleep(0)
+    assert len(bench.peer.received) == PUSHED_MAX
+    while not bench.tasks[0].done():
+        bench.peer.unread = [False] * len(bench.peer.unread)
+        await asyncio.sleep(0)
+    assert [response.errnum for response in bench.peer.received] == [0] * 9 + [errno.ENODATA]
+
+
+@pytest.mark.parametrize("how", ["gone", "disconnect"])
+async def test_a_push_ends_with_its_peer(bench: Bench, how: str) -> None:
+    """However it leaves, nothing goes on waiting for it."""
+    bench.send("math.many", {"n": 9}, flags=FLAG_STREAMING)
+    await asyncio.sleep(0)
+    if how == "gone":
+        bench.peer.gone = True
+        bench.peer.unread = [False] * len(bench.peer.unread)
+    else:
+        bench.router.disconnect(bench.peer)
+    await bench.tasks[0]
+    assert len(bench.peer.received) == PUSHED_MAX
+    assert bench.router.streams == 0
+
+
+async def test_whoever_asks_is_told_of_a_peer_that_has_gone(bench: Bench) -> None:
+    """So that what it waits for elsewhere is released."""
+    told: list[object] = []
+    bench.router.on_disconnect(told.append)
+    bench.send("disconnect", None, flags=FLAG_NORESPONSE)
+    assert told == [bench.peer]
 
 
 async def test_stopping_ends_all_streams(bench: Bench) -> None:

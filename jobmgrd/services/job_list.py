@@ -25,7 +25,7 @@ from jobmgrd.engine import Engine
 from jobmgrd.jobs.attributes import ATTRIBUTES, attributes, check_names
 from jobmgrd.jobs.job import Job
 from jobmgrd.jobs.match import assume, predicate
-from jobmgrd.router import Call, Empty, Route, Stream, Value
+from jobmgrd.router import Call, Empty, Route, Router, Stream, Value, cancel_route
 from jobmgrd.store.listed import describing
 from jobmgrd.store.port import Query, Store
 from protocol.constraint import FALSE, Constraint
@@ -48,14 +48,16 @@ Pages: TypeAlias = AsyncGenerator[Sequence[Raw], None]
 class JobList:
     """Pending jobs by priority, running ones by start, inactive ones by end, the last first."""
 
-    def __init__(self, engine: Engine, store: Store) -> None:
+    def __init__(self, engine: Engine, store: Store, router: Router) -> None:
         self._engine = engine
         self._store = store
+        self._router = router
 
     def routes(self) -> Iterable[Route]:
         """See Service."""
         return [
             Route("job-list.list", ListRequest, self.list, streaming=None),
+            cancel_route("job-list.list", self._router),
             Route("job-list.list-attrs", Empty, self.list_attrs),
         ]
 
