@@ -7,6 +7,7 @@ import asyncio
 import os
 import time
 from pathlib import Path
+from typing import cast
 
 import click
 
@@ -16,7 +17,7 @@ from jobmgrd.daemon import Daemon
 from jobmgrd.store.port import Store
 from jobmgrd.store.schema import Durability
 from jobmgrd.store.sqlite import SqliteStore
-from tests.faulty_store import FaultyStore
+from tests.faulty_store import Point, faulty
 
 
 @click.command()
@@ -35,8 +36,8 @@ def make_store(path: Path, durability: Durability) -> Store:
     store = SqliteStore(path, durability=durability)
     if "KILL_AT" not in os.environ:
         return store
-    kill_at, nth = os.environ["KILL_AT"], int(os.environ["KILL_NTH"])
-    return FaultyStore(store, kill_at=kill_at, nth=nth)
+    point = cast("Point", os.environ["KILL_AT"])
+    return faulty(store, point, int(os.environ["KILL_NTH"]))[0]
 
 
 def wall() -> float:
