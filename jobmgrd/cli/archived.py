@@ -21,6 +21,14 @@ from jobmgrd.store import rows
 VARIABLE: Final = "JOBMGRD_ARCHIVE"
 DEFAULT_NAME: Final = "archive.sqlite"
 
+KEYS: Final = {
+    "jobspec": "jobspec",
+    "R": "R",
+    "eventlog": "eventlog",
+    "guest.output": "output",
+}
+"""What is kept of a job, and the archive's words for it."""
+
 archive_flag: Final = click.option(
     "--archive",
     "from_archive",

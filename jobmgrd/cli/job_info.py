@@ -1,7 +1,5 @@
 """jobmgr job info: one key of what is kept of a job, as it is kept."""
 
-from typing import Final
-
 import click
 
 from jobmgrd.cli import archived
@@ -9,14 +7,6 @@ from jobmgrd.cli.connection import connect
 from jobmgrd.cli.failure import CommandError, about
 from jobmgrd.cli.ids import JOBID, spelled
 from jobmgrd.cli.lazy import examples
-
-_ARCHIVED: Final = {
-    "jobspec": "jobspec",
-    "R": "R",
-    "eventlog": "eventlog",
-    "guest.output": "output",
-}
-"""Keys, and the archive's words for them."""
 
 
 @click.command(
@@ -33,12 +23,12 @@ def info(id_: int, key: str, *, from_archive: bool) -> None:
     """Print what is kept of a job under KEY.
 
     KEY is jobspec, what was submitted (JSON, RFC 25); R, the resources it was given (JSON,
-    RFC 20); eventlog, what happened to it (JSON lines, RFC 18); or guest.output, what it wrote
-    (JSON lines, RFC 24).
+    RFC 20); eventlog, what happened to it (JSON lines, RFC 18); guest.exec.eventlog, what its
+    processes did; guest.output, what it wrote (JSON lines, RFC 24); or J, the signed request.
     """
     what = f"job {spelled(id_)}"
     if from_archive:
-        text = getattr(archived.find(id_), _ARCHIVED.get(key, ""), None)
+        text = getattr(archived.find(id_), archived.KEYS.get(key, ""), None)
     else:
         with connect() as client, about(what):
             text = client.rpc("job-info.lookup", {"id": id_, "keys": [key]}).get(key)

@@ -108,7 +108,8 @@ def test_pinned_jobs_stay_and_it_is_said(jobmgr: Jobmgr, history: list[int]) -> 
 def test_a_long_list_ends_with_how_many_more(jobmgr: Jobmgr) -> None:
     """The daemon lists the first 1000."""
     simulated = "--setattr=exec.test.run_duration=1ms"
-    jobmgr("submit", "--cc=1-1000", "--wait", "--quiet", simulated, "true")
+    ids = jobmgr("submit", "--cc=1-1000", simulated, "true").stdout.split()
+    assert jobmgr("job", "status", *ids).exit_code == 0
     lines = jobmgr("job", "purge", "--list", "--all").stdout.splitlines()
     assert lines[-2:] == ["... and 10 more", "use --force to purge 1010 of 1010 inactive jobs"]
     assert len(lines) == 1 + 1000 + 2
