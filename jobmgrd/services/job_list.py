@@ -35,7 +35,7 @@ from protocol.job import State
 from protocol.job_list import ALL, VERSION, AttrsReply, ListRequest, Page
 from protocol.payload import Format
 
-PAGE: Final = 128
+PAGE: Final = 256
 """Jobs in a page: a millisecond or two of work for the event loop."""
 
 PLAIN_MAX: Final = 100_000

@@ -40,7 +40,7 @@ from protocol.constraint import (
 from protocol.job import State
 
 STEP_SECONDS: Final = 0.003
-"""What a step should take: spans grow and shrink by it."""
+"""What a step should take: spans that hold too few jobs grow, and shrink, by it."""
 SPAN_MAX: Final = 65536
 
 _Place: TypeAlias = tuple[float, int]  # t_clean, id
@@ -75,12 +75,13 @@ class Walk:
             (row for rule in classes for row in self._rows(db, rule, after)),
             key=lambda row: (row.t_clean, row.id),
         )
-        if len(rows) == self._page:
+        full = len(rows) == self._page
+        if full:
             self._place = (rows[-1].t_clean, rows[-1].id)
         else:
             self._place = after
             self.done = after == self._after
-        self._pace(time.monotonic() - begin)
+        self._pace(time.monotonic() - begin, full=full)
         return rows
 
     def _floor(self, db: sqlite3.Connection, rule: int) -> _Place:
@@ -93,8 +94,8 @@ class Walk:
         values = (rule, *self._place, *after, *self._parameters, self._page)
         return (Listed(*row) for row in db.execute(text, values))
 
-    def _pace(self, seconds: float) -> None:
-        if seconds < STEP_SECONDS / 2:
+    def _pace(self, seconds: float, *, full: bool) -> None:
+        if seconds < STEP_SECONDS / 2 and not full:
             self._span = min(self._span * 2, SPAN_MAX)
         elif seconds > STEP_SECONDS:
             self._span = max(self._span // 2, self._page)
