@@ -219,7 +219,7 @@ class Daemon:
             lambda topic: publish(topic, payload.encode({})), self._loaded.config.heartbeat.period
         )
         retention = Retention(engine, store, recovered, tasks.create_task, clock)
-        engine.class_of = retention.class_of
+        engine.commits.class_of = retention.class_of
         purge_log = PurgeLog(
             engine,
             store,
@@ -246,7 +246,7 @@ class Daemon:
         totals.begin(await store.totals())
         job_info = JobInfo(engine, store, router)
         for listener in (job_state, journal, totals, job_info):
-            engine.listen(listener)
+            engine.commits.listen(listener)
 
         def apply(new: Config) -> None:
             logs.configure(new.daemon.log_level, new.daemon.log_format)

@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator, Callable, Sequence
 
 import pytest
 
-from jobmgrd.engine import Committed, Engine
+from jobmgrd.commits import Committed
+from jobmgrd.engine import Engine
 from jobmgrd.exec import port
 from jobmgrd.exec.port import Attempt, ExecEvent, Failed, Finished, Notify, Output, Started
 from jobmgrd.jobs.scheduler import NodeConfig, Scheduler
@@ -116,7 +117,7 @@ class Bench:
         self.engine = Engine(
             self.store, Scheduler([NodeConfig(0, "host", 2)]), self._make, lambda: self.now
         )
-        self.engine.listen(self.recorder)
+        self.engine.commits.listen(self.recorder)
 
     def _make(self, notify: Notify) -> Executor:
         self.executor.tell = notify

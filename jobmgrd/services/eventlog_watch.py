@@ -21,7 +21,8 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-from jobmgrd.engine import Committed, Engine
+from jobmgrd.commits import Committed
+from jobmgrd.engine import Engine
 from jobmgrd.jobs.exec_eventlog import derive
 from jobmgrd.jobs.job import Job
 from jobmgrd.router import Route, Router, Stream, cancel_route

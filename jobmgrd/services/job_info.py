@@ -9,7 +9,8 @@ from typing import Any, Final
 
 import msgspec
 
-from jobmgrd.engine import Committed, Engine
+from jobmgrd.commits import Committed
+from jobmgrd.engine import Engine
 from jobmgrd.jobs.exec_eventlog import derive
 from jobmgrd.jobs.updates import EVENTS, update
 from jobmgrd.router import Call, Route, Router, Value

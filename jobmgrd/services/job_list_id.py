@@ -7,7 +7,8 @@ from typing import Final
 
 from msgspec import Struct, convert
 
-from jobmgrd.engine import Committed, Engine
+from jobmgrd.commits import Committed
+from jobmgrd.engine import Engine
 from jobmgrd.jobs.attributes import attributes
 from jobmgrd.jobs.job import Job
 from jobmgrd.jobs.times import reached
@@ -32,7 +33,7 @@ class JobListId:
         self._store = store
         self._waits: dict[int, list[_Wait]] = {}
         self.waits = 0  # how many requests wait
-        engine.listen(self)
+        engine.commits.listen(self)
         router.on_disconnect(self._release)
 
     def routes(self) -> Iterable[Route]:

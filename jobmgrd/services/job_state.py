@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from jobmgrd.engine import Committed
+from jobmgrd.commits import Committed
 from protocol.events import JobStateEvent
 
 

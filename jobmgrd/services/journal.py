@@ -16,7 +16,8 @@ from typing import Any, Final
 
 import msgspec
 
-from jobmgrd.engine import Committed, Engine
+from jobmgrd.commits import Committed
+from jobmgrd.engine import Engine
 from jobmgrd.jobs.job import Job
 from jobmgrd.router import OWNER, Route, Router, Stream, cancel_route
 from jobmgrd.services.journal_window import Record, Window

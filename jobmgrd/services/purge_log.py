@@ -60,7 +60,7 @@ class PurgeLog:
     def publish(self, record: PurgeRecord) -> None:
         """Publish a batch, perhaps again after a crash."""
         self._publish(_event(record))
-        self._engine.published(record.seq)
+        self._engine.commits.published(record.seq)
 
     def replay(self, stream: Stream, request: PurgeLogRequest) -> Coroutine[Any, Any, None]:
         """Begin a stream: the records with seq > since, then, if asked, those to come."""

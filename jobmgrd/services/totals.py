@@ -6,7 +6,7 @@ from typing import Any
 
 from msgspec.structs import asdict
 
-from jobmgrd.engine import Committed
+from jobmgrd.commits import Committed
 from jobmgrd.router import OWNER, Call, Empty, Route
 from jobmgrd.store.port import Store, Total
 from protocol.job import Result

@@ -10,7 +10,8 @@ from typing import Any, Final
 
 import msgspec
 
-from jobmgrd.engine import Committed, Engine
+from jobmgrd.commits import Committed
+from jobmgrd.engine import Engine
 from jobmgrd.jobs.updates import EVENTS, update
 from jobmgrd.router import Route, Router, Stream, cancel_route
 from jobmgrd.services.job_record import durable, find, value_not_found, visible

@@ -117,7 +117,7 @@ class Bench:
         self.journal = Journal(self.engine, self.store, self.router, self._make_window())
         self.job_info = JobInfo(self.engine, self.store, self.router)
         for service in (self.journal, self.job_info):
-            self.engine.listen(service)
+            self.engine.commits.listen(service)
             self.router.add(service)
         self.router.add(JobList(self.engine, self.store, self.router))
         await self.engine.recover(await self.store.open())

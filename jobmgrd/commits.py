@@ -1,0 +1,238 @@
+"""Commits: one write for all that a tick of the loop changed, and what waits until it is durable.
+
+Jobs that changed are touched; at the end of the tick all of them go to the store in one write.
+While that commits, further changes gather for the next one. What the world may learn of (answers,
+events, the start of processes, a job's next step outside) is an effect, held back until the write
+that carries it is durable:
+
+    touch, after ──> one write for the tick ──> answer submits, tell listeners, effects in order
+
+A write that fails loses nothing: submits in it are answered with the error and forgotten, all
+other jobs stay dirty and are written again.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Final, NamedTuple, Protocol, TypeAlias
+
+import structlog
+from msgspec import Struct
+
+from jobmgrd.exec.port import Executor
+from jobmgrd.jobs.job import Job
+from jobmgrd.jobs.retention import DEFAULT
+from jobmgrd.store import rows
+from jobmgrd.store.port import Changes, OutputRow, Store
+from protocol.job import State
+from protocol.job_manager import SubmitReply
+
+log = structlog.get_logger()
+
+RETRY_DELAY: Final = 0.5
+"""Seconds until a failed write is tried again."""
+POSITION: Final = "exec"
+"""The name under which the position of the executor's events is kept."""
+
+Effect: TypeAlias = Callable[[Job], None]
+
+
+class Committed(Struct, frozen=True):
+    """What one write made durable for one job: what the world may see now."""
+
+    job: Job
+    entries: Sequence[bytes]  # eventlog lines (RFC 18)
+    moves: Sequence[tuple[State, float]]  # states that the job came to, and when
+    output: bytes  # RFC 24 lines
+    last: bool  # the job is inactive: nothing comes after this
+
+
+class Listener(Protocol):
+    """Somebody who is told of every job's events, in order, once they are durable."""
+
+    def committed(self, batch: Sequence[Committed]) -> None:
+        """Called once per write."""
+
+
+class Commits:
+    """What is dirty, what is being written, and what waits for it.
+
+    Args:
+        store: where it is written.
+        executor: is acknowledged the events that a write carried.
+        jobs: the active jobs by id; those whose end is durable, and submits that failed, go.
+    """
+
+    def __init__(self, store: Store, executor: Executor, jobs: dict[int, Job]) -> None:
+        self._store = store
+        self._executor = executor
+        self._jobs = jobs
+        self._dirty: dict[int, Job] = {}
+        self._effects: list[tuple[Job, Effect]] = []
+        self._output: dict[int, list[bytes]] = {}
+        self._submits: dict[int, asyncio.Future[SubmitReply]] = {}
+        self._listeners: list[Listener] = []
+        self._writing: asyncio.Future[None] | None = None
+        self._flush_due = False
+        self._published = 0
+        self.position = b""
+        """Of the executor's events: the last one that went into a write."""
+        self.class_of: Callable[[Job], int] = lambda _job: DEFAULT
+        """Which retention class a job that ends belongs to."""
+
+    def listen(self, listener: Listener) -> None:
+        """Have a listener told of all further events."""
+        self._listeners.append(listener)
+
+    def touch(self, job: Job) -> None:
+        """Write this job at the end of the tick."""
+        self._dirty[job.id] = job
+        self._flush_soon()
+
+    def after(self, job: Job, effect: Effect) -> None:
+        """Have something done once the job, as it is now, is durable; the caller touches it."""
+        self._effects.append((job, effect))
+
+    def submitted(self, job: Job) -> "asyncio.Future[SubmitReply]":
+        """A future of the answer to this job's submit, given once it is durable."""
+        future = self._submits[job.id] = asyncio.get_running_loop().create_future()
+        return future
+
+    def output(self, job: Job, data: bytes) -> None:
+        """Keep a piece of output with a job."""
+        self._output.setdefault(job.id, []).append(data)
+        self.touch(job)
+
+    def published(self, seq: int) -> None:
+        """Note, in the next write, that the purges up to this seq were announced."""
+        self._published = seq
+
+    async def drain(self) -> None:
+        """Write until nothing is dirty."""
+        while self._writing is not None or self._dirty:
+            self._flush()
+            if self._writing is not None:
+                await asyncio.wait([self._writing])
+                await asyncio.sleep(0)  # let `_written` run
+
+    def _flush_soon(self) -> None:
+        if not self._flush_due and self._writing is None:
+            self._flush_due = True
+            asyncio.get_running_loop().call_soon(self._flush)
+
+    def _flush(self) -> None:
+        """Hand everything that has gathered to the store, as one write."""
+        self._flush_due = False
+        if self._writing is not None or not self._dirty:
+            return
+        write = _Write(
+            dirty=[_Dirty(job, len(job.entries), _take_moves(job)) for job in self._dirty.values()],
+            output={id: b"".join(pieces) for id, pieces in self._output.items()},
+            effects=self._effects,
+            submits=self._submits,
+            published=self._published,
+            position=self._take_position(),
+        )
+        self._dirty, self._output, self._effects, self._submits = {}, {}, [], {}
+        self._writing = self._store.write(write.changes(self.class_of))
+        self._writing.add_done_callback(partial(self._written, write))
+
+    def _take_position(self) -> bytes:
+        """The executor's position, if it has moved: all that was told is in this write."""
+        position = self._executor.position
+        if position == self.position:
+            return b""
+        self.position = position
+        return position
+
+    def _written(self, write: "_Write", future: "asyncio.Future[None]") -> None:
+        self._writing = None
+        error = future.exception()
+        if error is not None:
+            self._take_back(write, error)
+            return
+        if write.position:
+            self._executor.acknowledge(write.position)
+        for id, submitted in write.submits.items():
+            if not submitted.done():
+                submitted.set_result(SubmitReply(id))
+        batch = write.committed()
+        for listener in self._listeners:
+            listener.committed(batch)
+        for item in batch:
+            if item.last:
+                del self._jobs[item.job.id]
+        for job, effect in write.effects:
+            effect(job)
+        if self._dirty:
+            self._flush_soon()
+
+    def _take_back(self, write: "_Write", error: BaseException) -> None:
+        """A write failed: answer its submits, keep all the rest for the next try."""
+        log.error("engine.write-failed", jobs=len(write.dirty), reason=str(error))
+        if write.position:
+            self.position = b""
+        for id, future in write.submits.items():
+            self._jobs.pop(id, None)
+            self._dirty.pop(id, None)
+            if not future.done():
+                future.set_exception(error)
+        kept = [(job, effect) for job, effect in write.effects if job.id in self._jobs]
+        self._effects = kept + self._effects
+        for id, data in write.output.items():
+            self._output.setdefault(id, []).insert(0, data)
+        for job, _length, moves in write.dirty:
+            if job.id in self._jobs:
+                job.moves[:0] = moves
+                self._dirty[job.id] = job
+        if self._dirty:
+            asyncio.get_running_loop().call_later(RETRY_DELAY, self._flush)
+
+
+class _Dirty(NamedTuple):
+    """A job of a write: how many entries of its eventlog go with it, and where it moved."""
+
+    job: Job
+    length: int
+    moves: Sequence[tuple[State, float]]
+
+
+def _take_moves(job: Job) -> Sequence[tuple[State, float]]:
+    moves, job.moves = job.moves, []
+    return moves
+
+
+class _Write(Struct, frozen=True):
+    """One write under way, and what waits for it."""
+
+    dirty: Sequence[_Dirty]
+    output: Mapping[int, bytes]
+    effects: list[tuple[Job, Effect]]
+    submits: Mapping[int, "asyncio.Future[SubmitReply]"]
+    published: int
+    position: bytes  # of the executor's events; b"" if it has not moved
+
+    def committed(self) -> Sequence[Committed]:
+        """Note with the jobs what is durable now."""
+        batch = []
+        for job, length, moves in self.dirty:
+            entries = job.entries[job.committed : length]
+            job.committed = length
+            output = self.output.get(job.id, b"")
+            job.output_lines += output.count(b"\n")
+            last = job.state is State.INACTIVE and length == len(job.entries)
+            batch.append(Committed(job, entries, moves, output, last))
+        return batch
+
+    def changes(self, class_of: Callable[[Job], int]) -> Changes:
+        """What the store is to keep."""
+        jobs = [item.job for item in self.dirty]
+        ended = [job for job in jobs if job.state is State.INACTIVE]
+        active = [job for job in jobs if job.state is not State.INACTIVE]
+        return Changes(
+            active=[rows.active(job) for job in active],
+            ended=[rows.inactive(job, class_of(job)) for job in ended],
+            output=[OutputRow(id, data) for id, data in self.output.items()],
+            published=self.published,
+            meta={POSITION: self.position} if self.position else {},
+        )
