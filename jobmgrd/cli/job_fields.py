@@ -43,6 +43,7 @@ _RESULTS: Final = {
     Result.CANCELED: "CA",
     Result.TIMEOUT: "TO",
 }
+_PENDING: Final = int(State.PENDING)  # a number: masks of IntFlag are slow
 _STATE_NAMES: Final = {int(state): state.name or "" for state in _STATES}
 _STATE_LETTERS: Final = {int(state): letter for state, letter in _STATES.items()}
 _RESULT_NAMES: Final = {int(result): result.name for result in Result}
@@ -123,7 +124,7 @@ def _remaining(job: Attributes, now: float) -> float:
 
 
 def _contextual_time(job: Attributes, now: float) -> float:
-    if job["state"] & State.PENDING:
+    if job["state"] & _PENDING:
         return float(job.get("duration", 0.0))
     return runtime(job, now)
 

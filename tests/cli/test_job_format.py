@@ -2,6 +2,7 @@
 
 import getpass
 import os
+import time
 from typing import Any
 
 import pytest
@@ -32,7 +33,8 @@ def job(**keys: Any) -> dict[str, Any]:  # noqa: ANN401
 def ended(result: Result, **keys: Any) -> dict[str, Any]:  # noqa: ANN401
     """A job that has ended."""
     times = {"t_run": 10.0, "t_cleanup": 12.5}
-    return job(state=int(State.INACTIVE), result=int(result), nnodes=1, **times, **keys)
+    known = {"state": int(State.INACTIVE), "result": int(result), "nnodes": 1, **times}
+    return job(**(known | keys))
 
 
 def line(text: str, attributes: dict[str, Any]) -> str:
@@ -209,6 +211,14 @@ def test_jobs_are_sorted_by_keys() -> None:
 def test_control_characters_of_a_name_do_not_reach_the_terminal() -> None:
     """A job's name is whatever its owner chose."""
     assert line("{name:<20}|", job(name="\x1b[2J")) == "\\x1b[2J             |"
+
+
+def test_ten_thousand_lines_take_less_than_a_second() -> None:
+    """Of processor time, so that a busy machine does not matter."""
+    jobs = [ended(Result.COMPLETED, id=n, waitstatus=0, nodelist="n1") for n in range(10_000)]
+    begin = time.process_time()
+    assert len(listing(FORMATS["default"].text, *jobs)) == 10_001
+    assert time.process_time() - begin < 1.0
 
 
 def test_json_has_the_keys_of_flux_jobs() -> None:
