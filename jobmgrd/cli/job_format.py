@@ -6,6 +6,7 @@ as wide as needed, "?+:" does both. A format may begin with "sort:KEY,-KEY ".
 
 import string
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, Final, NamedTuple
 
@@ -65,13 +66,14 @@ class JobFormat(NamedTuple):
         return jobs
 
     def fitted(self, jobs: Iterable[Attributes], now: float, *, heading: bool) -> "JobFormat":
-        """The format for these jobs: its marks are resolved."""
+        """The format for these jobs: its marks are resolved. Raises FormatError as `lines` does."""
         marked = [n for n, column in enumerate(self.columns) if column.mark]
         widths = dict.fromkeys(marked, 0)
         converters = [(n, self.columns[n].field.value, _unfitted(self.columns[n])) for n in marked]
-        for job in jobs:
-            for n, value, text in converters:
-                widths[n] = max(widths[n], len(text(value(job, now))))
+        with _refused():
+            for job in jobs:
+                for n, value, text in converters:
+                    widths[n] = max(widths[n], len(text(value(job, now))))
         columns = []
         for n, column in enumerate(self.columns):
             if "?" in column.mark and not widths[n]:
@@ -97,12 +99,19 @@ class JobFormat(NamedTuple):
             (column.text, column.field.value, format_spec.renderer(column.conversion, column.spec))
             for column in self.columns
         ]
-        try:
+        with _refused():
             for job in jobs:
                 line = "".join([text + render(value(job, now)) for text, value, render in parts])
                 yield (line + self.tail).rstrip()
-        except (TypeError, ValueError, OverflowError) as error:
-            raise FormatError(f"invalid format: {error}") from error
+
+
+@contextmanager
+def _refused() -> Iterator[None]:
+    """Say of a value that cannot be converted or written that the format is wrong."""
+    try:
+        yield
+    except (TypeError, ValueError, OverflowError, OSError) as error:
+        raise FormatError(f"invalid format: {error}") from error
 
 
 def parse(text: str) -> JobFormat:

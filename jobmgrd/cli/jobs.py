@@ -70,6 +70,8 @@ def jobs(
     if how.as_json and (stats or stats_only):
         raise click.UsageError("--json goes with neither --stats nor --stats-only")
     if from_archive:
+        if which._replace(everything=False, everybody=False).given:
+            raise click.UsageError("--archive takes no filter; jobmgr archive list does")
         with archived.reader() as archive:
             archived.show_jobs(archive.newest(ArchiveFilter(ids=ids or None), count or None), how)
         return

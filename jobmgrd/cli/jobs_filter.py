@@ -91,7 +91,9 @@ def _reads(parse: Callable[[str], Sized], text: str) -> bool:
 
 
 _OPTIONS: Final = (
-    click.option("-a", "everything", is_flag=True, help="Jobs in all states, ended ones too."),
+    click.option(
+        "-a", "--all", "everything", is_flag=True, help="Jobs in all states, ended ones too."
+    ),
     click.option("-A", "everybody", is_flag=True, help="Jobs of all users."),
     click.option("-u", "--user", type=UserOrAllType(), help="Jobs of this user  [default: yours]"),
     click.option(

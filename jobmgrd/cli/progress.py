@@ -6,12 +6,15 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def progress(label: str, total: Callable[[], int]) -> Iterator[Callable[[int], None]]:
+def progress(
+    label: str, total: Callable[[], int], *, hidden: bool = False
+) -> Iterator[Callable[[int], None]]:
     """A bar while the block runs, gone after it. Yields a function that advances it by a number.
 
-    `total` is asked only if there is a bar.
+    `total` is asked only if there is a bar; there is none if it is `hidden`, as where lines are
+    printed meanwhile.
     """
-    if not sys.stderr.isatty():
+    if hidden or not sys.stderr.isatty():
         yield lambda _done: None
         return
     from rich.console import Console  # noqa: PLC0415 - rich takes long to import

@@ -32,6 +32,7 @@ class Purging:
         self._force = force
         self._listing = listing
         self._verbose = verbose
+        self._talks = listing or verbose
         self._total = 0
         self.failed = False
 
@@ -49,7 +50,9 @@ class Purging:
             click.echo(purge_list.heading())
         done = False
         try:
-            with progress("purging", lambda: self._eligible(request)) as advance:
+            with progress(
+                "purging", lambda: self._eligible(request), hidden=self._talks
+            ) as advance:
                 while not done:
                     reply = self._ask("job-manager.purge", self._listed(request) | {"force": True})
                     done = reply["count"] < self._batch
@@ -63,7 +66,7 @@ class Purging:
 
     def by_id(self, ids: Sequence[int]) -> None:
         """Purge these jobs, or count those that can be; an id that cannot be is named."""
-        with progress("purging", lambda: len(ids)) as advance:
+        with progress("purging", lambda: len(ids), hidden=self._talks) as advance:
             for first in range(0, len(ids), self._batch):
                 group = ids[first : first + self._batch]
                 self._group(group)
@@ -120,7 +123,7 @@ class Purging:
         stats = self.stats()
         inactive = stats.inactive_jobs
         if count:
-            pinned = _pinned(stats.purge) if everything else ""
+            pinned = _pinned(stats.purge, inactive - count) if everything else ""
             click.echo(f"use --force to purge {count} of {inactive} inactive jobs{pinned}")
         elif inactive:
             click.echo(f"nothing to purge: {nothing.format(inactive)}")
@@ -129,7 +132,7 @@ class Purging:
 
     def _tell_end(self, *, everything: bool = False) -> None:
         stats = self.stats()
-        pinned = _pinned(stats.purge) if everything else ""
+        pinned = _pinned(stats.purge, stats.inactive_jobs) if everything else ""
         click.echo(f"purged {self._total} inactive jobs, {stats.inactive_jobs} remaining{pinned}")
 
     def _stopped(self, error: RpcError) -> CommandError:
@@ -147,7 +150,7 @@ class Purging:
 _WITHIN_LIMITS: Final = "none of {} inactive jobs exceeds the limits"
 
 
-def _pinned(stats: PurgeStats) -> str:
-    if not stats.pins:
-        return ""
-    return f"; {stats.pins} pinned job{' stays' if stats.pins == 1 else 's stay'}"
+def _pinned(stats: PurgeStats, rest: int) -> str:
+    """How many of the rest are pinned; pins are of active jobs, too."""
+    count = min(stats.pins, rest)
+    return f"; {count} pinned job{' stays' if count == 1 else 's stay'}" if count > 0 else ""

@@ -3,9 +3,12 @@
 import getpass
 import os
 import time
+from contextlib import suppress
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from jobmgrd.cli import job_format
 from jobmgrd.cli.job_json import as_object
@@ -159,6 +162,20 @@ def test_a_field_is_written_as_specified(
 ) -> None:
     """Python's specifications, Flux's additions to them, and its conversions."""
     assert line(text, attributes) == written
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            [*"{}:!?+.<>=^-dDFHPhsrx%05 ", "sort:", "{id", "{name", "{t_run", "{runtime", "{user."]
+        ),
+        max_size=12,
+    ).map("".join)
+)
+def test_any_text_is_a_format_or_is_refused(text: str) -> None:
+    """Nothing but FormatError ever comes of it, whatever the job."""
+    with suppress(FormatError):
+        listing(text, job(), ended(Result.FAILED, waitstatus=9))
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,15 @@
 """jobmgr job purge with a daemon: every line tells what happened, would happen, or what to type."""
 
+import errno
+from typing import Any
+
 import pytest
 
+from jobmgrd.cli.failure import CommandError
+from jobmgrd.cli.purging import Purging
+from jobmgrd.client import BlockingClient
 from protocol import jobid
+from protocol.errors import RpcError
 from tests.cli.conftest import Jobmgr, against
 from tests.conftest import DaemonProcess
 from tests.e2e.jobs import run_jobs
@@ -139,3 +146,26 @@ def test_a_failing_archive_stops_a_purge(stopped_daemon: DaemonProcess) -> None:
         assert result.stderr.startswith("jobmgr: job purge: archive /")
         assert result.stderr.endswith(": nothing was purged\n")
         assert result.stderr.count("\n") == 1
+
+
+class FailingClient(BlockingClient):
+    """A client whose third purge is refused."""
+
+    purges = 0
+
+    def rpc(self, topic: str, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+        """Ask, or refuse."""
+        self.purges += topic == "job-manager.purge"
+        if topic == "job-manager.purge" and self.purges > 2:
+            raise RpcError(errno.ENOSPC, "disk full")
+        return super().rpc(topic, *args, **kwargs)
+
+
+@pytest.mark.usefixtures("history")
+def test_a_purge_that_is_refused_half_way_tells_what_went(shared_daemon: DaemonProcess) -> None:
+    """What was purged before stays purged, so it is counted."""
+    with FailingClient(shared_daemon.uri) as client:
+        run = Purging(client, batch=2, force=True, listing=False, verbose=False)
+        told = "job purge: disk full: 4 inactive jobs were purged before"
+        with pytest.raises(CommandError, match=told):
+            run.by_limits({"num_limit": 0})

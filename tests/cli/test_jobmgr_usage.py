@@ -129,6 +129,7 @@ def test_uri_is_taken_after_the_command_too() -> None:
         (["jobs", "-u", "no-such-user"], "there is no user 'no-such-user'"),
         (["jobs", "-i", "[3-1]"], "neither an idset nor a hostlist"),
         (["jobs", "--since", "yore"], "'yore' is neither a time nor a duration"),
+        (["jobs", "--archive", "-f", "failed"], "--archive takes no filter"),
         (["jobs", "--json", "--stats"], "--json goes with neither --stats"),
         (["job", "last", "x"], "'x' is neither a number nor a slice"),
         (["job", "last", "[1:2:0]"], "neither a number nor a slice"),
