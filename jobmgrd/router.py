@@ -10,7 +10,6 @@ callback, a coroutine a task. A streaming handler is given a Stream and answers 
 
 import asyncio
 import errno
-from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from typing import Any, Final, Protocol, TypeAlias, cast
 
@@ -38,11 +37,6 @@ Value: TypeAlias = Struct | Mapping[str, Any] | None
 Spawn: TypeAlias = Callable[[Coroutine[Any, Any, None]], object]
 Gone: TypeAlias = Callable[[], bool]
 """Whether a response has left the daemon's memory: its peer took it, or is no more."""
-
-PUSHED_MAX: Final = 4
-"""Responses of one stream that may be in memory while `push` sends them."""
-_POLL_SECONDS: Final = (0.0005, 0.05)
-"""How soon, and at last how rarely, `push` looks whether a response is gone: nobody tells it."""
 
 
 class Empty(Struct, frozen=True):
@@ -122,12 +116,11 @@ class Call:
 class Stream(Call):
     """A streaming request under way: any number of values, then one end."""
 
-    __slots__ = ("_pushed", "on_close")
+    __slots__ = ("on_close",)
 
     def __init__(self, router: "Router", request: Request, peer: Peer) -> None:
         super().__init__(router, request, peer)
         self.on_close: Callable[[], None] | None = None
-        self._pushed: deque[Gone] = deque()
 
     @property
     def open(self) -> bool:
@@ -144,23 +137,12 @@ class Stream(Call):
         if not self._answered:
             self._send(0, body)
 
-    async def push(self, value: Value) -> None:
-        """Send one value of many, no faster than the peer reads.
-
-        Waits while PUSHED_MAX values are in memory: a peer that does not read costs no more. Do
-        not mix with `send`. The stream may have been closed when this returns.
-        """
+    def send_tracked(self, value: Value) -> Gone:
+        """Send one large value; whether it has gone. See jobmgrd.flow."""
         if self._answered:
-            return
+            return lambda: True
         body = None if value is None else payload.encode(value, self.format)
-        self._pushed.append(self._router.send_tracked(self.peer, self._response(0, body)))
-        delay, longest = _POLL_SECONDS
-        while self.open and len(self._pushed) >= PUSHED_MAX:
-            if self._pushed[0]():
-                self._pushed.popleft()
-            else:
-                await asyncio.sleep(delay)
-                delay = min(delay * 2, longest)
+        return self._router.send_tracked(self.peer, self._response(0, body))
 
     def end(self) -> None:
         """End the stream regularly."""

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from msgspec import Struct
 
+from jobmgrd.flow import AHEAD_MAX, Flow
 from jobmgrd.router import (
     OWNER,
-    PUSHED_MAX,
     Call,
     Gone,
     PeerGoneError,
@@ -123,8 +123,9 @@ class Arithmetic:
     async def push(self, stream: Stream, n: int) -> None:
         """Send numbers as fast as they are read."""
         self.streams.append(stream)
+        flow = Flow(stream)
         for number in range(n):
-            await stream.push(Number(number))
+            await flow.send(Number(number))
         stream.end()
 
     def close(self) -> None:
@@ -282,7 +283,7 @@ async def test_a_stream_is_pushed_no_faster_than_it_is_read(bench: Bench) -> Non
     bench.send("math.many", {"n": 9}, flags=FLAG_STREAMING)
     for _ in range(50):
         await asyncio.sleep(0)
-    assert len(bench.peer.received) == PUSHED_MAX
+    assert len(bench.peer.received) == AHEAD_MAX
     while not bench.tasks[0].done():
         bench.peer.unread = [False] * len(bench.peer.unread)
         await asyncio.sleep(0)
@@ -300,7 +301,7 @@ async def test_a_push_ends_with_its_peer(bench: Bench, how: str) -> None:
     else:
         bench.router.disconnect(bench.peer)
     await bench.tasks[0]
-    assert len(bench.peer.received) == PUSHED_MAX
+    assert len(bench.peer.received) == AHEAD_MAX
     assert bench.router.streams == 0
 
 

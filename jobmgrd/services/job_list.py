@@ -22,6 +22,7 @@ import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
 from jobmgrd.engine import Engine
+from jobmgrd.flow import Flow
 from jobmgrd.jobs.attributes import ATTRIBUTES, attributes, check_names
 from jobmgrd.jobs.job import Job
 from jobmgrd.jobs.match import assume, predicate
@@ -179,10 +180,11 @@ async def _answer(found: Pages) -> Page:
 
 
 async def _stream(stream: Stream, found: Pages) -> None:
+    flow = Flow(stream)
     version: int | UnsetType = VERSION
     async with aclosing(found) as pages:
         async for jobs in pages:
-            await stream.push(Page(jobs, version))
+            await flow.send(Page(jobs, version))
             version = UNSET
             if not stream.open:
                 return
