@@ -24,8 +24,9 @@ from jobmgrd.store.reserve import Reserve
 PAGE_LIMIT: Final = 4096
 """Pages in the log that make a checkpoint due."""
 
-PURGE_BYTES: Final = 4 << 20
-"""More than twice what a purge of 100 jobs at random places takes in the log (1.6 MB)."""
+PURGE_BYTES: Final = 8 << 20
+"""Some times what a purge of 100 jobs takes in the log: 1.1 MB for the oldest of 200,000 jobs with
+random ids, 2.1 MB for any of them; long output adds what it takes to list its free pages."""
 
 IDLE_SECONDS: Final = 1.0
 """Time without a write after which the log is cut to nothing."""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from jobmgrd.jobs.retention import (
@@ -88,6 +88,7 @@ def policies_of(limits: st.SearchStrategy[Limits]) -> st.SearchStrategy[Policy]:
 
 
 policies = policies_of(st.builds(Limits, age=ages, num=nums))
+numbered = policies_of(st.builds(Limits, num=nums))
 histories = st.lists(
     st.builds(
         Candidate,
@@ -98,6 +99,22 @@ histories = st.lists(
     max_size=30,
     unique_by=lambda candidate: candidate.id,
 )
+crowds = st.lists(
+    st.tuples(st.integers(0, 3).map(float), st.sampled_from([HELD, 0, 0, 1, 1, 2])),
+    min_size=4,
+    max_size=16,
+).flatmap(
+    lambda jobs: st.permutations(range(len(jobs))).map(
+        lambda ids: [Candidate(t, id, rule) for (t, rule), id in zip(jobs, ids, strict=True)]
+    )
+)
+"""Many jobs that ended at few instants, in few classes."""
+tight = st.builds(
+    Policy,
+    limits=st.builds(Limits, num=st.integers(0, 8)),
+    rules=st.dictionaries(st.integers(0, 2), st.builds(Limits, num=st.integers(-1, 3))),
+)
+"""Number limits, all of which matter to the jobs of a crowd."""
 
 
 @given(histories, policies, st.integers(1, 7))
@@ -151,11 +168,13 @@ def test_a_chosen_job_goes_for_the_reason_given(
 class TestStanding:
     """Where a job stands is when it will go."""
 
-    @given(histories, policies_of(st.builds(Limits, num=nums)), st.data())
+    @settings(max_examples=300)
+    @given(st.tuples(crowds, tight) | st.tuples(histories, numbered), st.data())
     def test_it_goes_by_number_after_so_many_more_ends(
-        self, jobs: list[Candidate], policy: Policy, data: st.DataObject
+        self, case: tuple[list[Candidate], Policy], data: st.DataObject
     ) -> None:
         """After exactly `beyond` more jobs of its class, and not after one fewer."""
+        jobs, policy = case
         assume(jobs)
         mine = data.draw(st.sampled_from(jobs))
         beyond = standing(NaiveHistory(jobs), policy, mine, NOW).beyond
