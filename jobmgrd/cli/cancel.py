@@ -10,8 +10,8 @@ from jobmgrd.cli.connection import connect
 from jobmgrd.cli.failure import complain
 from jobmgrd.cli.ids import JOBID, spelled
 from jobmgrd.cli.lazy import examples
+from jobmgrd.cli.listed import listed
 from protocol.job import State
-from protocol.job_list import ListReply, ListRequest
 
 
 @click.command(
@@ -47,7 +47,6 @@ def cancel(ctx: click.Context, ids: tuple[int, ...], message: str, *, everything
 
 def _active_jobs() -> Sequence[int]:
     """The ids of the caller's active jobs."""
-    request = ListRequest(0, ("userid",), int(State.ACTIVE))
+    mine = {"and": [{"userid": [os.getuid()]}, {"states": [int(State.ACTIVE)]}]}
     with connect() as client:
-        jobs = client.rpc("job-list.list", request, reply=ListReply).jobs
-    return [job["id"] for job in jobs if job["userid"] == os.getuid()]
+        return [job["id"] for job in listed(client, mine)]

@@ -11,9 +11,8 @@ from jobmgrd.cli.connection import connect
 from jobmgrd.cli.failure import CommandError, about
 from jobmgrd.cli.ids import spelled
 from jobmgrd.cli.lazy import examples
+from jobmgrd.cli.listed import listed
 from jobmgrd.client import BlockingClient
-from protocol.job_list import ListReply, ListRequest
-from protocol.payload import convert
 
 _SLICE: Final = re.compile(r"\[(-?\d{1,9})?:(-?\d{1,9})?(?::(-?[1-9]\d{0,8})?)?\]", re.ASCII)
 _WINDOWS: Final = (600.0, 86400.0)
@@ -71,6 +70,4 @@ def _history(client: BlockingClient, wanted: int | None) -> list[int]:
 def _since(client: BlockingClient, t: float) -> list[int]:
     """Ids of the caller's jobs submitted since a time; ids grow with time (RFC 19)."""
     mine = {"and": [{"userid": [os.getuid()]}, {"t_submit": [f">={t!r}"]}]}
-    pages = client.stream("job-list.list", ListRequest(max_entries=0, constraint=mine))
-    jobs = [job["id"] for page in pages for job in convert(page, ListReply).jobs]
-    return sorted(jobs, reverse=True)
+    return sorted((job["id"] for job in listed(client, mine)), reverse=True)

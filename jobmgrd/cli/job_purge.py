@@ -45,7 +45,7 @@ add --list to see each of them, --force to purge them"""
 @click.option(
     "--all", "everything", is_flag=True, help="Purge all inactive jobs but the pinned ones."
 )
-@click.option("-f", "--force", is_flag=True, help="Purge for good; without it, only count.")
+@click.option("-f", "--force", is_flag=True, help="Purge for good; without it, count, or list.")
 @click.option(
     "--batch",
     type=click.IntRange(1, BATCH),

@@ -15,10 +15,10 @@ from jobmgrd.cli.job_fields import Attributes
 from jobmgrd.cli.job_listing import show, view, view_options
 from jobmgrd.cli.jobs_filter import Filter, filter_options
 from jobmgrd.cli.lazy import examples
+from jobmgrd.cli.listed import listed
 from jobmgrd.cli.pipelined import each
 from protocol.errors import RpcError
-from protocol.job_list import IdReply, IdRequest, ListReply, ListRequest
-from protocol.payload import convert
+from protocol.job_list import IdReply, IdRequest
 
 COUNT: Final = 1000
 """Jobs listed unless --count says otherwise, as flux-jobs has it."""
@@ -84,24 +84,20 @@ def jobs(
     if ids:
         if which.given:
             complain("jobs: JOBIDs were given, so filters are ignored")
-        listed, refused = _by_id(ids, how.attrs)
-        if listed:
-            show(listed, how, single=len(ids) == 1)
+        kept, refused = _by_id(ids, how.attrs)
+        if kept:
+            show(kept, how, single=len(ids) == 1)
         ctx.exit(1 if refused else 0)
-    listed = _by_filter(which, how.attrs, count)
-    show(listed[: count or None], how)
-    if count and len(listed) > count and not how.no_header and not how.as_json:
+    matching = _by_filter(which, how.attrs, count)
+    show(matching[: count or None], how)
+    if count and len(matching) > count and not how.no_header and not how.as_json:
         complain(f"jobs: there are more than {count}; --count or a filter shows others")
 
 
 def _by_filter(which: Filter, attrs: Sequence[str], count: int) -> Sequence[Attributes]:
     """The jobs that match; one more than `count` if there are more."""
-    request = ListRequest(
-        max_entries=count + 1 if count else 0, attrs=attrs, constraint=which.constraint()
-    )
     with connect() as client, about("jobs"):
-        pages = client.stream("job-list.list", request)
-        return [job for page in pages for job in convert(page, ListReply).jobs]
+        return listed(client, which.constraint(), attrs, count + 1 if count else 0)
 
 
 def _by_id(ids: Sequence[int], attrs: Sequence[str]) -> tuple[Sequence[Attributes], bool]:

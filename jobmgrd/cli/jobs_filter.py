@@ -95,7 +95,13 @@ _OPTIONS: Final = (
         "-a", "--all", "everything", is_flag=True, help="Jobs in all states, ended ones too."
     ),
     click.option("-A", "everybody", is_flag=True, help="Jobs of all users."),
-    click.option("-u", "--user", type=UserOrAllType(), help="Jobs of this user  [default: yours]"),
+    click.option(
+        "-u",
+        "--user",
+        type=UserOrAllType(),
+        metavar="USER|all",
+        help="Jobs of this user  [default: yours]",
+    ),
     click.option(
         "-f",
         "--filter",
@@ -104,10 +110,20 @@ _OPTIONS: Final = (
         multiple=True,
         help="Jobs in these states, or that ended so. Repeatable  [default: pending,running]",
     ),
-    click.option("-q", "--queue", "queues", multiple=True, metavar="QUEUE,..", help="Repeatable."),
+    click.option(
+        "-q",
+        "--queue",
+        "queues",
+        multiple=True,
+        metavar="QUEUE,..",
+        help="Jobs of these queues. Repeatable.",
+    ),
     click.option("--name", help="Jobs of this name.", metavar="NAME"),
     click.option(
-        "-i", "--include", type=TargetsType(), help="Jobs that were given some of these; of all."
+        "-i",
+        "--include",
+        type=TargetsType(),
+        help="Jobs that were given some of these; of all users.",
     ),
     click.option(
         "--since", type=PAST, help="Active jobs, and those that ended then or later; implies -a."
