@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 
 import click
 import pytest
@@ -120,6 +122,21 @@ def test_lines_are_cut_and_colored_if_asked_for(jobmgr: Jobmgr) -> None:
     cut = jobmgr("jobs", "-f", "failed", "-w20").stdout.splitlines()
     assert [len(line) for line in cut] == [20, 20]
     assert all(line.endswith("+") for line in cut)
+
+
+@pytest.mark.usefixtures("listed")
+@pytest.mark.parametrize(("environ", "colored"), [({}, True), ({"NO_COLOR": "1"}, False)], ids=str)
+def test_a_terminal_gets_colors(
+    shared_daemon: DaemonProcess, environ: dict[str, str], colored: bool
+) -> None:
+    """Unless it does not want any."""
+    ours, theirs = os.openpty()
+    argv = [sys.executable, "-m", "jobmgrd.cli.jobmgr", "--uri", shared_daemon.uri]
+    plain = {name: value for name, value in os.environ.items() if name != "NO_COLOR"}
+    subprocess.run([*argv, "jobs", "-f", "F"], stdout=theirs, env=plain | environ, check=True)
+    os.close(theirs)
+    with os.fdopen(ours, "rb", buffering=0) as terminal:
+        assert (b"\x1b[31m" in terminal.read(4096)) == colored
 
 
 @pytest.mark.usefixtures("listed")
