@@ -10,7 +10,7 @@ import socket
 import stat
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -91,6 +91,7 @@ class Daemon:
         self._rundir = rundir
         self._statedir = statedir
         self._make_store = make_store
+        self._launcher = Launcher(rundir / "exec", statedir / "exec.log")
         self._cred = Cred(os.getuid(), ROLE_OWNER | ROLE_LOCAL)
         self._clock = Clock(wall)
         self._stop = asyncio.Event()
@@ -145,6 +146,8 @@ class Daemon:
         lock = Lock(self._rundir / "lock")
         lock.acquire()
         stack.callback(lock.release)
+        with suppress(OSError):  # a supervisor starts while the store opens; see Engine.recover
+            self._launcher.reach().close()
 
     async def _open_store(self, stack: AsyncExitStack) -> Recovered:
         config = self._loaded.config.store
@@ -292,7 +295,7 @@ class Daemon:
         config = self._loaded.config
         real = RemoteExecutor(
             notify,
-            Launcher(self._rundir / "exec", self._statedir / "exec.log"),
+            self._launcher,
             kill_timeout=config.exec.kill_timeout,
             output_limit=config.exec.output_limit,
         )

@@ -12,7 +12,7 @@ LINGER: Final = 60.0
 
 _MODE: Final = 0o600
 _APPEND: Final = os.O_WRONLY | os.O_CREAT | os.O_APPEND
-_PACKAGES: Final = Path(__file__).resolve().parents[2]
+_PYTHONPATH: Final = (str(Path(__file__).resolve().parents[2]), os.environ.get("PYTHONPATH"))
 
 
 class Launcher:
@@ -42,8 +42,7 @@ class Launcher:
             return self._connect()
         except (FileNotFoundError, ConnectionRefusedError):
             self._reap()
-            self._child = self._launch()
-            return self._connect()
+            return self._launch()
 
     def _connect(self) -> socket.socket:
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -54,22 +53,22 @@ class Launcher:
             raise
         return sock
 
-    def _launch(self) -> int:
-        """Start a supervisor in its own session, on a socket that takes connections at once."""
+    def _launch(self) -> socket.socket:
+        """Start a supervisor in its own session, and connect without waiting for it."""
         self._path.unlink(missing_ok=True)
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
             listener.bind(str(self._path))
             self._path.chmod(_MODE)
             listener.listen()
             # Not Popen, which wants its child to end before itself.
-            return os.posix_spawn(
+            self._child = os.posix_spawn(
                 sys.executable,
                 # -P: the daemon's working directory is no place to import from.
                 [
                     *(sys.executable, "-P", "-m", "jobmgrd.exec.supervisor"),
                     *(str(self._path.parent), str(self._linger)),
                 ],
-                os.environ | {"PYTHONPATH": str(_PACKAGES)},
+                os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, _PYTHONPATH))},
                 file_actions=[
                     (os.POSIX_SPAWN_DUP2, listener.fileno(), 0),
                     (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
@@ -77,6 +76,7 @@ class Launcher:
                 ],
                 setsid=True,
             )
+            return self._connect()
 
     def _reap(self) -> None:
         """Forget the supervisor before, a zombie until now; it may be another's child."""
