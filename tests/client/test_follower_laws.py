@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from jobmgrd.client.job_cache import ATTRS, JobCache, StreamGapError
 from jobmgrd.exec.port import Started
@@ -148,13 +148,23 @@ class Following(RuleBasedStateMachine):
         self.drop_connection()
         return False
 
-    @precondition(lambda self: self.unread)
-    @rule(place=PLACE)
-    def lose(self, place: int) -> None:
-        """A response is lost; not the sentinel, which says how many there were."""
-        n = place % len(self.unread)
-        if not decode_as(self.unread[n].payload, JournalReply).is_sentinel:
-            del self.unread[n]
+    @rule(place=PLACE, past=st.booleans())
+    def lose(self, place: int, past: bool) -> None:
+        """A response is lost: of the past, or news; not the sentinel, which says how many."""
+        if past:
+            self.drop_connection()
+        elif self.peer is None:
+            self.connect()
+        self.run(self.bench.submit())
+        if past:
+            self.connect()
+        places = [
+            n
+            for n, response in enumerate(self.unread)
+            if not response.errnum and not decode_as(response.payload, JournalReply).is_sentinel
+        ]
+        if places:
+            del self.unread[places[place % len(places)]]
             self.lost = True
 
     @rule()

@@ -1,5 +1,6 @@
 """job-info on an engine that a test drives (RFC 41)."""
 
+import asyncio
 import errno
 import json
 from collections.abc import AsyncIterator
@@ -385,5 +386,10 @@ async def test_what_is_not_durable_is_not_shown(bench: Bench) -> None:
     peer = Peer()
     matchtag = bench.send(peer, WATCH, {"id": id, "path": "eventlog"}, cred=OWNER, stream=True)
     assert seen(peer, matchtag)[-1] == "start"
+    submitted = asyncio.ensure_future(bench.submit())
+    await bench.until(lambda: id + 1 in bench.engine.jobs)
+    early = bench.send(peer, UPDATES, {"id": id + 1, "key": "jobspec"}, stream=True)
+    assert peer.end(early) == (errno.ENOENT, "invalid job id")
+    assert await submitted == id + 1
     await bench.settle()
     assert seen(peer, matchtag)[-1] == "memo"

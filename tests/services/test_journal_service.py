@@ -218,6 +218,27 @@ async def test_a_long_past_is_told_in_pages(bench: Bench) -> None:
     assert [value["purge"]["jobs"] for value in consumer.values if "purge" in value] == [[ids[-1]]]
 
 
+async def test_a_job_that_ends_just_then_is_told_once(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is in the store already, and the engine has not let it go yet."""
+    id = await bench.started()
+    recent = bench.store.recent
+
+    async def just_then(limit: int) -> Any:  # noqa: ANN401 - as the store's
+        await bench.until(lambda: id in bench.store._inactive)
+        assert id in bench.engine.jobs
+        return await recent(limit)
+
+    monkeypatch.setattr(bench.store, "recent", just_then)
+    consumer = Consumer(bench, full=True)
+    bench.executor.finish(id)
+    await bench.settle()
+    names = consumer.events(id)
+    assert names[-1] == "clean"
+    assert len(set(names)) == len(names)
+
+
 async def test_who_is_told_the_past_too_slowly_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     """News wait for it in the window alone, which moves on: ESTALE, and nothing is kept."""
     bench = Bench(window=partial(Window, records_max=2))
