@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack, suppress
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 import structlog
 import zmq
@@ -58,7 +58,7 @@ from jobmgrd.systemd import Notifier
 from jobmgrd.transport.zmq_pub import ZmqPub
 from jobmgrd.transport.zmq_router import ZmqRouter
 from protocol import payload
-from protocol.events import JOB_STATE, PURGE
+from protocol.events import JOB_STATE, PURGE, PurgeEvent
 from protocol.message import ROLE_LOCAL, ROLE_OWNER, Cred
 
 log = structlog.get_logger()
@@ -70,8 +70,11 @@ class StartError(Exception):
     """The daemon cannot start; the text is for the person who started it."""
 
 
-def _sqlite(path: Path, durability: Durability) -> Store:
-    return SqliteStore(path, durability=durability)
+MakeStore: TypeAlias = Callable[[Path, Durability, Callable[[], float]], Store]
+
+
+def _sqlite(path: Path, durability: Durability, clock: Callable[[], float]) -> Store:
+    return SqliteStore(path, durability=durability, clock=clock)
 
 
 class Daemon:
@@ -83,7 +86,7 @@ class Daemon:
         config_path: Path | None,
         rundir: Path,
         statedir: Path,
-        make_store: Callable[[Path, Durability], Store] = _sqlite,
+        make_store: MakeStore = _sqlite,
         wall: Callable[[], float] = time.time,
     ) -> None:
         self._loaded = loaded
@@ -151,7 +154,7 @@ class Daemon:
 
     async def _open_store(self, stack: AsyncExitStack) -> Recovered:
         config = self._loaded.config.store
-        self._store = self._make_store(self._path(config.path), config.durability)
+        self._store = self._make_store(self._path(config.path), config.durability, self._clock)
         recovered = await self._store.open()
         stack.push_async_callback(self._store.close)
         return recovered
@@ -223,13 +226,14 @@ class Daemon:
         )
         retention = Retention(engine, store, recovered, tasks.create_task, clock)
         engine.commits.class_of = retention.class_of
-        purge_log = PurgeLog(
-            engine,
-            store,
-            router,
-            lambda event: publish(PURGE, payload.encode(event)),
-            seq=store.stats().purge_seq,
-        )
+        journal = Journal(engine, store, router)
+
+        def announce_purge(event: PurgeEvent) -> None:
+            publish(PURGE, payload.encode(event))
+            journal.purged(event)
+
+        seq = store.stats().purge_seq
+        purge_log = PurgeLog(engine, store, router, announce_purge, seq=seq)
         purge = Purge(
             engine,
             store,
@@ -244,7 +248,6 @@ class Daemon:
         heartbeat.listen(retention.on_heartbeat)
         heartbeat.listen(purge.on_heartbeat)
         job_state = JobState(lambda event: publish(JOB_STATE, payload.encode(event)))
-        journal = Journal(engine, store, router)
         totals = Totals(store)
         totals.begin(await store.totals())
         job_info = JobInfo(engine, store, router)

@@ -270,7 +270,7 @@ async def demonstrate(directory: Path) -> None:
             sorted(watcher.batches) == list(range(1, len(watcher.batches) + 1)),
             f"the {len(watcher.batches)} purge events are numbered without a gap",
         )
-        jobmgr(daemon, "jobs", "-a", "-n", "5")
+        jobmgr(daemon, "jobs", "-a", "-c", "5")
         jobmgr(daemon, "stats")
 
 

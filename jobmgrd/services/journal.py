@@ -42,6 +42,7 @@ class Journal:
         self._router = router
         self._window = window or Window()
         self._consumers: dict[int, _Consumer] = {}
+        self._purge_seq = store.stats().purge_seq
         self.events = 0
         """How many events there were since the daemon's start."""
 
@@ -111,7 +112,14 @@ class Journal:
         self.events += sum(len(item.entries) for item in batch)
 
     def purged(self, event: PurgeEvent) -> None:
-        """Tell of a purge that was committed, after the ends of the jobs that went."""
+        """Tell of a purge that was committed, after the ends of the jobs that went.
+
+        One that an earlier daemon committed, and that is announced again, is no news: nobody was
+        told of its jobs here.
+        """
+        if event.seq <= self._purge_seq:
+            return
+        self._purge_seq = event.seq
         fields = b'{"id":%d,"events":[],"purge":%b' % (NO_JOB, msgspec.json.encode(event))
         self._send([self._window.add(fields, is_purge=True)])
 

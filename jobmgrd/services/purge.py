@@ -159,6 +159,8 @@ class Purge:
         """Purge these jobs, all of them or, with an error, none."""
         ids = _ids(request)
         for id in ids:
+            if (pin := self._retention.pinned(id)) is not None:
+                raise RpcError(errno.EINVAL, f"job is pinned: {pin.reason}")
             if active_job(self._engine, id) is not None:
                 raise RpcError(errno.EINVAL, "cannot purge active job")
             if id in self._engine.jobs:  # clean, but that is not durable yet

@@ -28,7 +28,8 @@ from protocol.retention import IdRequest, PinListReply, PinReply, PinRequest, Re
 log = structlog.get_logger()
 
 PINS_MAX: Final = 10_000
-PAGE: Final = 1000
+PAGE: Final = 250
+"""Jobs classed anew in one transaction: 15 ms if their ids say nothing of their end."""
 META: Final = "retention"
 
 
@@ -85,6 +86,10 @@ class Retention:
     def complete(self) -> bool:
         """Whether every job is classed by the rules in force."""
         return self._generation.complete
+
+    def pinned(self, id: int) -> Pin | None:
+        """The pin of a job, if it has one."""
+        return self._pins.get(id)
 
     @property
     def pins(self) -> int:

@@ -6,6 +6,7 @@ KILL_AT, KILL_NTH: see tests/faulty_store.py. WALL_OFFSET: a file with seconds t
 import asyncio
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import cast
 
@@ -31,9 +32,9 @@ def main(config: Path, rundir: Path, statedir: Path) -> None:
     asyncio.run(daemon.run())
 
 
-def make_store(path: Path, durability: Durability) -> Store:
+def make_store(path: Path, durability: Durability, clock: Callable[[], float]) -> Store:
     """The store, with its fault if there is to be one."""
-    store = SqliteStore(path, durability=durability)
+    store = SqliteStore(path, durability=durability, clock=clock)
     if "KILL_AT" not in os.environ:
         return store
     point = cast("Point", os.environ["KILL_AT"])

@@ -128,6 +128,8 @@ def test_pinned_jobs_stay_and_are_not_counted(daemon: DaemonProcess) -> None:
     assert daemon.rpc("job-manager.purge", {"num_limit": 2})["count"] == 2
     daemon.rpc("job-manager.purge", {"num_limit": 0, "force": True})
     assert kept(daemon) == {history[0], running}
+    with pytest.raises(RpcError, match="job is pinned: evidence"):
+        daemon.rpc("job-manager.purge-id", {"id": history[0], "force": True})
     reply = daemon.rpc("job-manager.retention", {"id": history[0]})
     assert reply["rule"] == "pinned"
     assert "evidence" in reply["why"]
