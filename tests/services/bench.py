@@ -107,6 +107,7 @@ class Bench:
 
     async def boot(self) -> None:
         """Start, or start anew after a crash."""
+        recovered = await self.store.open()
         self.router = Router(self._spawn)
         self.engine = Engine(
             self.store,
@@ -120,7 +121,7 @@ class Bench:
             self.engine.commits.listen(service)
             self.router.add(service)
         self.router.add(JobList(self.engine, self.store, self.router))
-        await self.engine.recover(await self.store.open())
+        await self.engine.recover(recovered)
 
     def _make_executor(self, notify: Notify) -> Executor:
         self.executor = Executor(notify)
@@ -205,13 +206,16 @@ class Bench:
         await self.until(lambda: id not in self.engine.jobs)
         return id
 
-    async def purge(self, *ids: int, announce: bool = True) -> None:
-        """Purge inactive jobs, and have the journal told."""
+    async def purge(self, *ids: int, announce: bool = True) -> PurgeEvent | None:
+        """Purge inactive jobs, and have the journal told; what it was told, or should have been."""
 
         def decide(history: History) -> list[Candidate]:
             return list(history.find(ids))
 
         record = await self.store.purge(decide, now=next(self._ticks), reason="test", userid=1)
-        if record is not None and announce:
-            event = PurgeEvent(record.jobs, record.seq, record.t, record.reason, record.userid)
+        if record is None:
+            return None
+        event = PurgeEvent(record.jobs, record.seq, record.t, record.reason, record.userid)
+        if announce:
             self.journal.purged(event)
+        return event

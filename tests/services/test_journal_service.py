@@ -156,6 +156,19 @@ async def test_purges_are_for_those_who_ask(bench: Bench) -> None:
     assert not any("purge" in value for value in late.values)
 
 
+async def test_a_purge_announced_again_is_no_news(bench: Bench) -> None:
+    """A dead daemon committed it: nobody was told of its jobs by this one."""
+    event = await bench.purge(await bench.ended(), announce=False)
+    assert event is not None
+    await bench.boot()
+    consumer = Consumer(bench, full=True, purge=True)
+    await bench.settle()
+    bench.journal.purged(event)
+    assert not consumer.news
+    await bench.purge(await bench.ended())
+    assert "purge" in consumer.news[-1]
+
+
 async def test_a_cursor_of_another_daemon_is_told_to_resync(bench: Bench) -> None:
     """A restart makes a new incarnation: never misread, never a gap that nobody sees."""
     consumer = Consumer(bench)
