@@ -12,9 +12,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import msgspec
 import pytest
 
 from jobmgrd.client import BlockingClient
+from jobmgrd.exec import wire
 
 START_TIMEOUT = 20.0
 
@@ -85,13 +87,15 @@ class DaemonProcess:
 
     def end_supervisor(self, signum: int = signal.SIGTERM) -> None:
         """Send a signal to the process that runs the jobs of this daemon, if there is one."""
-        with (
-            socket.socket(socket.AF_UNIX) as sock,
-            suppress(FileNotFoundError, ConnectionRefusedError),
-        ):
+        # To a Hello of another version it tells its pid, and goes on with the daemon that it has.
+        hello = wire.Hello(version=0, uuid="", number=0, kill_timeout=0.0, output_limit=0)
+        with socket.socket(socket.AF_UNIX) as sock, suppress(OSError):
+            sock.settimeout(START_TIMEOUT)
             sock.connect(str(self.rundir / "exec"))
-            ucred = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
-            os.kill(int.from_bytes(ucred[:4], sys.byteorder), signum)
+            sock.sendall(b"".join(wire.frames([wire.encode(hello)])))
+            for frame in wire.Unframer().feed(sock.recv(1 << 16)):
+                (welcome,) = msgspec.msgpack.decode(frame, type=list[wire.Welcome])
+                os.kill(welcome.pid, signum)
 
     def _end(self, signum: int) -> int:
         if self.process is None:
