@@ -98,14 +98,6 @@ class MemoRequest(Struct, frozen=True):
     memo: Mapping[str, Any]
 
 
-class JournalRequest(Struct, frozen=True):
-    """job-manager.events-journal: event names to allow or deny; `full` begins with history."""
-
-    full: bool = False
-    allow: Mapping[str, Any] | None = None
-    deny: Mapping[str, Any] | None = None
-
-
 class PurgeStats(Struct, frozen=True):
     """What purging has done and is about to do."""
 

@@ -9,7 +9,8 @@
             async for event in events:
                 print(event.payload["jobs"])
 
-BlockingClient has the same methods for scripts, without async and await. Topics and their keys
+follow_purges hands over every purge once; Follower, in jobmgrd.client.follower, keeps a cache of all
+jobs true. BlockingClient has the methods of Client for scripts, without async and await. Topics and keys
 are the daemon's; a reply is a dict, or the type that `reply=` names.
 """
 

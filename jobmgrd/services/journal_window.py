@@ -16,8 +16,8 @@ from protocol.errors import RpcError
 from protocol.payload import Format
 
 RECORDS_MAX: Final = 100_000
-BYTES_MAX: Final = 64 << 20
-"""Of encoded records, in all formats. At 1.5 KiB for each of a job's records, some 10,000 jobs."""
+BYTES_MAX: Final = 32 << 20
+"""Of encoded records, in all formats. At 1.5 KiB for each of a job's records, some 5,000 jobs."""
 
 _DIGITS_MAX: Final = 20
 

@@ -45,7 +45,7 @@ class Stats:
         """All counters."""
         store = self._store.stats()
         return StatsReply(
-            journal={"listeners": self._journal.listeners},
+            journal={"listeners": self._journal.listeners, "events": self._journal.events},
             active_jobs=self._engine.active,
             inactive_jobs=store.inactive,
             max_jobid=self._engine.max_jobid,
