@@ -9,9 +9,9 @@
             async for event in events:
                 print(event.payload["jobs"])
 
-follow_purges hands over every purge once; Follower, in jobmgrd.client.follower, keeps a cache of all
-jobs true. BlockingClient has the methods of Client for scripts, without async and await. Topics and keys
-are the daemon's; a reply is a dict, or the type that `reply=` names.
+follow_purges hands over every purge once; Follower, in jobmgrd.client.follower, keeps a cache of
+all jobs true. BlockingClient has the methods of Client for scripts, without async and await.
+Topics and keys are the daemon's; a reply is a dict, or the type that `reply=` names.
 """
 
 from jobmgrd.client.blocking import BlockingClient, BlockingSubscription
