@@ -73,6 +73,7 @@ class Commits:
         self._submits: dict[int, asyncio.Future[SubmitReply]] = {}
         self._listeners: list[Listener] = []
         self._writing: asyncio.Future[None] | None = None
+        self._write: _Write | None = None
         self._flush_due = False
         self._published = 0
         self.position = b""
@@ -92,6 +93,21 @@ class Commits:
     def after(self, job: Job, effect: Effect) -> None:
         """Have something done once the job, as it is now, is durable; the caller touches it."""
         self._effects.append((job, effect))
+
+    def durable(self, job: Job) -> "asyncio.Future[None]":
+        """A future that is done once the job, as it is now, is durable."""
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def done(_job: Job) -> None:
+            if not future.done():
+                future.set_result(None)
+
+        if job.state is State.INACTIVE and job.id not in self._dirty and self._write is not None:
+            self._write.effects.append((job, done))  # its last row is under way: no other follows
+        else:
+            self.after(job, done)
+            self.touch(job)
+        return future
 
     def submitted(self, job: Job) -> "asyncio.Future[SubmitReply]":
         """A future of the answer to this job's submit, given once it is durable."""
@@ -134,6 +150,7 @@ class Commits:
             position=self._take_position(),
         )
         self._dirty, self._output, self._effects, self._submits = {}, {}, [], {}
+        self._write = write
         self._writing = self._store.write(write.changes(self.class_of))
         self._writing.add_done_callback(partial(self._written, write))
 
@@ -146,7 +163,7 @@ class Commits:
         return position
 
     def _written(self, write: "_Write", future: "asyncio.Future[None]") -> None:
-        self._writing = None
+        self._writing = self._write = None
         error = future.exception()
         if error is not None:
             self._take_back(write, error)

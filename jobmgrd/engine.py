@@ -199,10 +199,7 @@ class Engine:
 
     def durable(self, job: Job) -> "asyncio.Future[None]":
         """A future that is done once all events of a job so far are durable."""
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.commits.after(job, lambda _job: future.set_result(None))
-        self.commits.touch(job)
-        return future
+        return self.commits.durable(job)
 
     def signal(self, job: Job, signum: int) -> None:
         """Send a signal to a running job's processes."""

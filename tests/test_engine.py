@@ -76,14 +76,19 @@ class FailingStore(MemoryStore):
     def __init__(self) -> None:
         super().__init__()
         self.failing = False
+        self.held: list[asyncio.Future[None]] | None = None  # writes that wait to be released
         self.on_write: Callable[[Changes], None] = lambda _changes: None
 
     def write(self, changes: Changes) -> "asyncio.Future[None]":
         """Fail, or write."""
         self.on_write(changes)
-        if not self.failing:
+        if not self.failing and self.held is None:
             return super().write(changes)
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        if self.held is not None:
+            super().write(changes)
+            self.held.append(future)
+            return future
         future.set_exception(StoreError(errno.ENOSPC, "no space left"))
         return future
 
@@ -241,6 +246,27 @@ async def test_a_failed_write_loses_no_event_of_a_running_job(bench: Bench) -> N
     assert bench.recorder.names[-6:] == ["alloc", "start", "finish", "release", "free", "clean"]
     output = await bench.store.output(1)
     assert output.index(b"first") < output.index(b"second")
+
+
+async def test_a_job_whose_last_write_is_under_way_is_awaited_without_another(
+    bench: Bench,
+) -> None:
+    """Its row is written once: a second end would be refused by the store."""
+    under_way = Signal()
+    await bench.submit()
+    await bench.started(1)
+    job = bench.engine.jobs[1]
+    bench.store.held = []
+    bench.store.on_write = lambda _changes: under_way.set()
+    bench.tell(Finished(1, 0))
+    await under_way.until(lambda: bool(bench.store.held))
+    future = bench.engine.durable(job)
+    (write,) = bench.store.held
+    bench.store.held = None
+    write.set_result(None)
+    async with asyncio.timeout(10):
+        await future
+    assert not bench.engine.jobs
 
 
 async def test_stopping_ends_running_jobs_with_an_exception(bench: Bench) -> None:
