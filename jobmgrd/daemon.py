@@ -45,6 +45,8 @@ from jobmgrd.services.job_stats import JobStats
 from jobmgrd.services.journal import Journal
 from jobmgrd.services.purge import Purge
 from jobmgrd.services.purge_log import PurgeLog
+from jobmgrd.services.purge_run import PurgeRun
+from jobmgrd.services.purger import Purger
 from jobmgrd.services.raise_ import Raise
 from jobmgrd.services.retention import Retention
 from jobmgrd.services.stats import Stats
@@ -234,19 +236,14 @@ class Daemon:
 
         seq = store.stats().purge_seq
         purge_log = PurgeLog(engine, store, router, announce_purge, seq=seq)
-        purge = Purge(
-            engine,
-            store,
-            retention,
-            purge_log,
-            archive,
-            tasks.create_task,
-            clock,
-            userid=self._cred.userid,
+        purger = Purger(store, archive, purge_log, clock)
+        purge_run = PurgeRun(
+            store, retention, purger, tasks.create_task, clock, userid=self._cred.userid
         )
+        purge = Purge(engine, store, retention, purger, purge_run, clock)
         heartbeat.listen(partial(_publish_again, purge_log, list(recovered.unpublished)))
         heartbeat.listen(retention.on_heartbeat)
-        heartbeat.listen(purge.on_heartbeat)
+        heartbeat.listen(purge_run.on_heartbeat)
         job_state = JobState(lambda event: publish(JOB_STATE, payload.encode(event)))
         totals = Totals(store)
         totals.begin(await store.totals())
@@ -260,7 +257,7 @@ class Daemon:
             heartbeat.configure(new.heartbeat.period)
             retention.configure(new.job_manager.limits, new.job_manager.retention)
             store.limit_tombstones(new.job_manager.tombstone_limit)
-            purge.configure(new.purge_budget)
+            purge_run.configure(new.purge_budget)
             job_state.configure(enabled=new.events.job_state)
 
         config_service = ConfigService(self._config_path, self._loaded, apply)

@@ -1,25 +1,12 @@
-"""job-manager.purge, purge-id: remove old inactive jobs, on request and by heartbeat (purge.c).
+"""job-manager.purge, purge-id: remove old inactive jobs on request (purge.c)."""
 
-A batch goes this way, and a crash between any two steps loses nothing:
-
-    choose -> archive is durable -> one transaction: choose again, of those archived -> announce
-    -> answer
-
-The second choice is the one that counts: it is made inside the transaction, so that any number of
-purgers at once stay exact. Without an archive the first two steps fall away.
-"""
-
-import asyncio
 import errno
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
 import structlog
-from msgspec import Struct
 
-from jobmgrd.archive.port import Archive, ArchiveError
-from jobmgrd.archive.record import archived
 from jobmgrd.engine import Engine
 from jobmgrd.jobs.attributes import attributes, check_names
 from jobmgrd.jobs.retention import (
@@ -35,10 +22,11 @@ from jobmgrd.jobs.retention import (
 )
 from jobmgrd.router import OWNER, Call, Route
 from jobmgrd.services.lookup import active_job, missing
-from jobmgrd.services.purge_log import PurgeLog
+from jobmgrd.services.purge_run import PurgeRun
+from jobmgrd.services.purger import Batch, Purger
 from jobmgrd.services.retention import Retention
 from jobmgrd.store import rows
-from jobmgrd.store.port import Decide, InactiveRow, PurgeRecord, Store, StoreError
+from jobmgrd.store.port import InactiveRow, Store
 from protocol.errors import RpcError
 from protocol.job_manager import PurgeIdRequest, PurgeReply, PurgeRequest, PurgeStats
 
@@ -46,49 +34,28 @@ log = structlog.get_logger()
 
 BY_REQUEST: Final = "purge"
 BY_ID: Final = "purge-id"
-BY_LIMIT: Final = "limit"
-ARCHIVED_AT_ONCE: Final = 25
-"""Jobs whose output is in memory at the same time, on its way to the archive."""
 LIST_MAX: Final = 1000
 """Jobs that a dry run lists at most."""
 
 
-class Run(Struct, frozen=True):
-    """What the last heartbeat's run found; rates are jobs a second, times UNIX time or seconds."""
-
-    backlog: int = 0
-    lag: float = 0.0
-    rate: float = 0.0
-    blocked: str = ""
-
-
 class Purge:
-    """The RPCs, and the heartbeat's runs."""
+    """The RPCs, and the numbers of all purges."""
 
     def __init__(
         self,
         engine: Engine,
         store: Store,
         retention: Retention,
-        purge_log: PurgeLog,
-        archive: Archive | None,
-        spawn: Callable[[Coroutine[Any, Any, None]], object],
+        purger: Purger,
+        run: PurgeRun,
         clock: Callable[[], float],
-        *,
-        userid: int,
     ) -> None:
         self._engine = engine
         self._store = store
         self._retention = retention
-        self._log = purge_log
-        self._archive = archive
-        self._spawn = spawn
+        self._purger = purger
+        self._run = run
         self._clock = clock
-        self._userid = userid
-        self._budget = 0.0
-        self._running = False
-        self._last = 0.0
-        self._run = Run()
 
     def routes(self) -> Iterable[Route]:
         """See Service."""
@@ -97,10 +64,6 @@ class Purge:
             Route("job-manager.purge-id", PurgeIdRequest, self.purge_id, role=OWNER),
         ]
 
-    def configure(self, budget: float) -> None:
-        """Set how many seconds a heartbeat's run may take."""
-        self._budget = budget
-
     def stats(self) -> PurgeStats:
         """Counters for stats-get."""
         stats = self._store.stats()
@@ -108,14 +71,14 @@ class Purge:
         return PurgeStats(
             seq=stats.purge_seq,
             total=stats.purged,
-            last=self._last,
-            running=self._running,
+            last=self._purger.last,
+            running=self._run.running,
             age_limit=limits.age,
             num_limit=limits.num,
-            backlog=self._run.backlog,
-            lag=self._run.lag,
-            rate=self._run.rate,
-            blocked=self._run.blocked,
+            backlog=self._run.last.backlog,
+            lag=self._run.last.lag,
+            rate=self._run.last.rate,
+            blocked=self._run.last.blocked,
             tombstones=stats.tombstones,
             pins=self._retention.pins,
             reclassing=not self._retention.complete,
@@ -138,7 +101,8 @@ class Purge:
         if not request.force:
             return await self._dry_run(request, policy, now)
         choose = partial(select, policy=policy, now=now, batch=request.batch)
-        batch = await self._purge(choose, BY_REQUEST, call.cred.userid, request.attrs is not None)
+        rows = request.attrs is not None
+        batch = await self._purger.purge(choose, BY_REQUEST, call.cred.userid, rows=rows)
         return _reply(batch, request.attrs, policy, now)
 
     async def _dry_run(self, request: PurgeRequest, policy: Policy, now: float) -> PurgeReply:
@@ -175,125 +139,13 @@ class Purge:
         rest = [id for id in ids if id not in orphans]
         if not rest:
             return PurgeReply(gone)
-        batch = await self._purge(partial(_all_of, rest), BY_ID, call.cred.userid, rows=False)
+        batch = await self._purger.purge(partial(_all_of, rest), BY_ID, call.cred.userid)
         return PurgeReply(gone + len(rest), batch.record.seq if batch else None)
 
     async def _require_inactive(self, id: int) -> None:
         found = await self._store.find(id)
         if not isinstance(found, InactiveRow):
             raise missing(found, "id not found")
-
-    # --- heartbeats -------------------------------------------------------------------------
-
-    def on_heartbeat(self) -> None:
-        """Start a run, unless one is under way or nothing can be eligible."""
-        if self._running or self._retention.policy.unlimited:
-            return
-        if not self._retention.complete:
-            self._run = Run(blocked="jobs are being classed by new retention rules")
-        else:
-            self._running = True
-            self._spawn(self._run_batches())
-
-    async def _run_batches(self) -> None:
-        """Take batches while jobs are eligible and the budget lasts."""
-        loop = asyncio.get_running_loop()
-        begin = loop.time()
-        total, blocked, more = 0, "", True
-        try:
-            while more and loop.time() < begin + self._budget:
-                choose = partial(
-                    select, policy=self._retention.policy, now=self._clock(), batch=BATCH_MAX
-                )
-                batch = await self._purge(choose, BY_LIMIT, self._userid, rows=False)
-                total += len(batch.record.jobs) if batch else 0
-                more = batch is not None
-        except (StoreError, ArchiveError) as error:
-            blocked = str(error)
-            log.error("purge.failed", reason=blocked, errnum=error.errnum)
-        finally:
-            self._running = False
-        rate = total / max(loop.time() - begin, 1e-6) if total else 0.0
-        self._run = await self._look_back(rate, blocked) if more else Run(rate=rate)
-        if total:
-            log.debug("purge.run", jobs=total, rate=round(rate), backlog=self._run.backlog)
-
-    async def _look_back(self, rate: float, blocked: str) -> Run:
-        """What a run that did not finish left behind."""
-        policy, now = self._retention.policy, self._clock()
-        try:
-            backlog, oldest = await self._store.inspect(
-                lambda h: (count(h, policy, now), select(h, policy, now, 1))
-            )
-        except StoreError as error:
-            return Run(rate=rate, blocked=blocked or str(error))
-        lag = now - oldest[0].t_clean if oldest else 0.0
-        return Run(backlog=backlog, lag=lag, rate=rate, blocked=blocked)
-
-    # --- a batch ----------------------------------------------------------------------------
-
-    async def _purge(self, choose: Decide, why: str, userid: int, rows: bool) -> "_Batch | None":
-        """Purge one batch and announce it; None if nothing was chosen."""
-        if self._archive is None and not rows:
-            return await self._commit(choose, why, userid, {})
-        while chosen := await self._store.inspect(choose):
-            ids = [job.id for job in chosen]
-            found = {row.id: row for row in await self._store.rows(ids)}
-            await self._keep(list(found.values()))
-            decide = partial(_only, choose, found)
-            batch = await self._commit(decide, why, userid, found)
-            if batch is not None:
-                return batch
-            # Others were faster and took all of them: look again.
-        return None
-
-    async def _keep(self, found: Sequence[InactiveRow]) -> None:
-        if self._archive is None or not found:
-            return
-        now = self._clock()
-        for start in range(0, len(found), ARCHIVED_AT_ONCE):
-            group = found[start : start + ARCHIVED_AT_ONCE]
-            outputs = await self._store.outputs([row.id for row in group])
-            await self._archive.put([archived(row, outputs.get(row.id, b""), now) for row in group])
-
-    async def _commit(
-        self, decide: Decide, why: str, userid: int, found: Mapping[int, InactiveRow]
-    ) -> "_Batch | None":
-        now = self._clock()
-        jobs: list[Candidate] = []
-        counts: dict[int, int] = {}
-
-        def decide_and_note(history: History) -> Sequence[Candidate]:
-            jobs[:] = decide(history)
-            if found:
-                counts.update(history.counts())
-            return jobs
-
-        record = await asyncio.shield(
-            asyncio.ensure_future(
-                self._store.purge(decide_and_note, now=now, reason=why, userid=userid)
-            )
-        )
-        if record is None:
-            return None
-        self._last = now
-        self._log.announce(record)
-        return _Batch(record, jobs, found, counts)
-
-
-class _Batch(Struct, frozen=True):
-    """A committed batch, and what it was decided by."""
-
-    record: PurgeRecord
-    jobs: Sequence[Candidate]
-    rows: Mapping[int, InactiveRow]
-    counts: Mapping[int, int]
-
-
-def _only(
-    choose: Decide, found: Mapping[int, InactiveRow], history: History
-) -> Sequence[Candidate]:
-    return [job for job in choose(history) if job.id in found]
 
 
 def _all_of(ids: Sequence[int], history: History) -> Sequence[Candidate]:
@@ -315,7 +167,7 @@ def _ids(request: PurgeIdRequest) -> list[int]:
 
 
 def _reply(
-    batch: _Batch | None, attrs: Sequence[str] | None, policy: Policy, now: float
+    batch: Batch | None, attrs: Sequence[str] | None, policy: Policy, now: float
 ) -> PurgeReply:
     if batch is None:
         return PurgeReply(0, jobs=None if attrs is None else [])
