@@ -75,7 +75,6 @@ class Commits:
         self._writing: asyncio.Future[None] | None = None
         self._write: _Write | None = None
         self._flush_due = False
-        self._published = 0
         self.position = b""
         """Of the executor's events: the last one that went into a write."""
         self.class_of: Callable[[Job], int] = lambda _job: DEFAULT
@@ -119,10 +118,6 @@ class Commits:
         self._output.setdefault(job.id, []).append(data)
         self.touch(job)
 
-    def published(self, seq: int) -> None:
-        """Note, in the next write, that the purges up to this seq were announced."""
-        self._published = seq
-
     async def drain(self) -> None:
         """Write until nothing is dirty."""
         while self._writing is not None or self._dirty:
@@ -146,7 +141,6 @@ class Commits:
             output={id: b"".join(pieces) for id, pieces in self._output.items()},
             effects=self._effects,
             submits=self._submits,
-            published=self._published,
             position=self._take_position(),
         )
         self._dirty, self._output, self._effects, self._submits = {}, {}, [], {}
@@ -226,7 +220,6 @@ class _Write(Struct, frozen=True):
     output: Mapping[int, bytes]
     effects: list[tuple[Job, Effect]]
     submits: Mapping[int, "asyncio.Future[SubmitReply]"]
-    published: int
     position: bytes  # of the executor's events; b"" if it has not moved
 
     def committed(self) -> Sequence[Committed]:
@@ -250,6 +243,5 @@ class _Write(Struct, frozen=True):
             active=[rows.active(job) for job in active],
             ended=[rows.inactive(job, class_of(job)) for job in ended],
             output=[OutputRow(id, data) for id, data in self.output.items()],
-            published=self.published,
             meta={POSITION: self.position} if self.position else {},
         )

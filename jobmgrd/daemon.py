@@ -126,6 +126,7 @@ class Daemon:
         stack.callback(router.end_streams)
         self._make_engine(stack, recovered)
         heartbeat, config_service = await self._make_services(router, tasks, recovered, archive)
+        stack.push_async_callback(self._purge_log.close)
         await self._recover(recovered)
         self._handle_signals(config_service)
         self._open_sockets()
@@ -235,7 +236,7 @@ class Daemon:
             journal.purged(event)
 
         seq = store.stats().purge_seq
-        purge_log = PurgeLog(engine, store, router, announce_purge, seq=seq)
+        purge_log = self._purge_log = PurgeLog(store, router, announce_purge, seq=seq)
         purger = Purger(store, archive, purge_log, clock)
         purge_run = PurgeRun(
             store, retention, purger, tasks.create_task, clock, userid=self._cred.userid
@@ -244,6 +245,7 @@ class Daemon:
         heartbeat.listen(partial(_publish_again, purge_log, list(recovered.unpublished)))
         heartbeat.listen(retention.on_heartbeat)
         heartbeat.listen(purge_run.on_heartbeat)
+        heartbeat.listen(purge_log.on_heartbeat)
         job_state = JobState(lambda event: publish(JOB_STATE, payload.encode(event)))
         totals = Totals(store)
         totals.begin(await store.totals())

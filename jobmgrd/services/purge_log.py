@@ -4,13 +4,14 @@ Each batch has a `seq`, one more than the last. It is published as job-purge-ina
 of seq, and kept in the purge log, from which a consumer that missed some can have them again.
 """
 
+import asyncio
 import errno
 from collections.abc import Callable, Coroutine, Iterable, Sequence
+from contextlib import suppress
 from typing import Any, Final
 
-from jobmgrd.engine import Engine
 from jobmgrd.router import Route, Router, Stream, cancel_route
-from jobmgrd.store.port import PurgeRecord, Store
+from jobmgrd.store.port import Changes, PurgeRecord, Store, StoreError
 from protocol.errors import RpcError
 from protocol.events import PurgeEvent
 from protocol.retention import PurgeLogRequest
@@ -26,18 +27,17 @@ class PurgeLog:
 
     def __init__(
         self,
-        engine: Engine,
         store: Store,
         router: Router,
         publish: Callable[[PurgeEvent], object],
         *,
         seq: int,
     ) -> None:
-        self._engine = engine
         self._store = store
         self._router = router
         self._publish = publish
         self._next = seq + 1
+        self._published = self._noted = 0
         self._early: dict[int, PurgeRecord] = {}
         self._followers: list[_Follower] = []
 
@@ -60,7 +60,19 @@ class PurgeLog:
     def publish(self, record: PurgeRecord) -> None:
         """Publish a batch, perhaps again after a crash."""
         self._publish(_event(record))
-        self._engine.commits.published(record.seq)
+        self._published = record.seq
+
+    def on_heartbeat(self) -> None:
+        """Have the store know what was published, so that a next daemon need not repeat it."""
+        if self._published > self._noted:
+            self._noted = self._published
+            self._store.write(Changes(published=self._noted)).add_done_callback(_look_away)
+
+    async def close(self) -> None:
+        """Note the last ones."""
+        if self._published > self._noted:
+            with suppress(StoreError):
+                await self._store.write(Changes(published=self._published))
 
     def replay(self, stream: Stream, request: PurgeLogRequest) -> Coroutine[Any, Any, None]:
         """Begin a stream: the records with seq > since, then, if asked, those to come."""
@@ -121,6 +133,11 @@ class _Follower:
         held, self._held = self._held or [], None
         for record in held:
             self.send(record)
+
+
+def _look_away(future: "asyncio.Future[None]") -> None:
+    """A note that was not taken costs a repetition after a crash, no more."""
+    future.exception()
 
 
 def _event(record: PurgeRecord) -> PurgeEvent:

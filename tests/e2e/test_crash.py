@@ -93,6 +93,30 @@ async def test_a_batch_that_may_not_have_been_announced_is_published_again(
     assert event.payload["jobs"] == history
 
 
+def test_what_was_announced_is_not_announced_again(stopped_daemon: DaemonProcess) -> None:
+    """Neither after a clean stop, nor after a crash that comes a pulse later."""
+    daemon = stopped_daemon
+    daemon.configure('[heartbeat]\nperiod = "100ms"\n')
+    daemon.start()
+    history = run_jobs(daemon, 4)
+    daemon.rpc("job-manager.purge-id", {"id": history[0], "force": True})
+    daemon.stop()
+    daemon.start()
+    pulses_without_purge(daemon)
+    daemon.rpc("job-manager.purge-id", {"id": history[1], "force": True})
+    pulses_without_purge(daemon)
+    daemon.kill()
+    daemon.start()
+    pulses_without_purge(daemon)
+
+
+def pulses_without_purge(daemon: DaemonProcess) -> None:
+    """Let three pulses pass, in which no purge is announced."""
+    with daemon.client() as client, client.subscribe("") as events:
+        topics = [next(events).topic for _ in range(3)]
+    assert set(topics) == {"heartbeat.pulse"}
+
+
 async def _submitter(uri: str, submitted: set[int], stop: asyncio.Event) -> None:
     while not stop.is_set():
         try:
