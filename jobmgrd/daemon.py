@@ -11,14 +11,13 @@ import stat
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack, suppress
-from functools import partial
 from pathlib import Path
 from typing import Final, TypeAlias
 
 import structlog
 import zmq
 
-from jobmgrd import VERSION, logs
+from jobmgrd import VERSION
 from jobmgrd.archive.port import Archive, ArchiveError
 from jobmgrd.archive.sqlite import SqliteArchive
 from jobmgrd.clock import Clock
@@ -31,36 +30,15 @@ from jobmgrd.exec.simulated import SimulatedExecutor
 from jobmgrd.exec.switch import Switch
 from jobmgrd.jobs.scheduler import NodeConfig, Scheduler
 from jobmgrd.router import Router
-from jobmgrd.services.broker import Ping
+from jobmgrd.services.assembly import Parts, assemble
 from jobmgrd.services.config import ConfigService
-from jobmgrd.services.event import EventService
-from jobmgrd.services.getattr import Getattr
-from jobmgrd.services.heartbeat import Heartbeat
-from jobmgrd.services.job_info import JobInfo
-from jobmgrd.services.job_ingest import JobIngest
-from jobmgrd.services.job_list import JobList
-from jobmgrd.services.job_list_id import JobListId
-from jobmgrd.services.job_state import JobState
-from jobmgrd.services.job_stats import JobStats
-from jobmgrd.services.journal import Journal
-from jobmgrd.services.purge import Purge
-from jobmgrd.services.purge_log import PurgeLog
-from jobmgrd.services.purge_run import PurgeRun
-from jobmgrd.services.purger import Purger
-from jobmgrd.services.raise_ import Raise
-from jobmgrd.services.retention import Retention
-from jobmgrd.services.stats import Stats
-from jobmgrd.services.totals import Totals
-from jobmgrd.services.urgency import Urgency
 from jobmgrd.store.lock import Lock
-from jobmgrd.store.port import PurgeRecord, Recovered, Store
+from jobmgrd.store.port import Recovered, Store
 from jobmgrd.store.schema import Durability
 from jobmgrd.store.sqlite import SqliteStore
 from jobmgrd.systemd import Notifier
 from jobmgrd.transport.zmq_pub import ZmqPub
 from jobmgrd.transport.zmq_router import ZmqRouter
-from protocol import payload
-from protocol.events import JOB_STATE, PURGE, PurgeEvent
 from protocol.message import ROLE_LOCAL, ROLE_OWNER, Cred
 
 log = structlog.get_logger()
@@ -125,13 +103,27 @@ class Daemon:
         await stack.enter_async_context(tasks)  # sockets and store outlive the tasks
         stack.callback(router.end_streams)
         self._make_engine(stack, recovered)
-        heartbeat, config_service = await self._make_services(router, tasks, recovered, archive)
-        stack.push_async_callback(self._purge_log.close)
+        services = await assemble(
+            Parts(
+                loaded=self._loaded,
+                config_path=self._config_path,
+                cred=self._cred,
+                engine=self._engine,
+                store=self._store,
+                archive=archive,
+                recovered=recovered,
+                router=router,
+                publish=self._pub.publish,
+                spawn=tasks.create_task,
+                clock=self._clock,
+            )
+        )
+        stack.push_async_callback(services.purge_log.close)
         await self._recover(recovered)
-        self._handle_signals(config_service)
+        self._handle_signals(services.config)
         self._open_sockets()
         notifier = Notifier()
-        for work in (heartbeat.run(), notifier.watchdog()):
+        for work in (services.heartbeat.run(), notifier.watchdog()):
             stack.callback(tasks.create_task(work).cancel)
         stack.callback(notifier.send, "STOPPING=1")
         notifier.send("READY=1")
@@ -215,78 +207,6 @@ class Daemon:
             log.error("archive.failed", reason=str(error), errnum=error.errnum)
         return archive
 
-    async def _make_services(
-        self,
-        router: Router,
-        tasks: asyncio.TaskGroup,
-        recovered: Recovered,
-        archive: Archive | None,
-    ) -> tuple[Heartbeat, ConfigService]:
-        engine, store, clock = self._engine, self._store, self._clock
-        publish = self._pub.publish
-        heartbeat = Heartbeat(
-            lambda topic: publish(topic, payload.encode({})), self._loaded.config.heartbeat.period
-        )
-        retention = Retention(engine, store, recovered, tasks.create_task, clock)
-        engine.commits.class_of = retention.class_of
-        journal = Journal(engine, store, router)
-
-        def announce_purge(event: PurgeEvent) -> None:
-            publish(PURGE, payload.encode(event))
-            journal.purged(event)
-
-        seq = store.stats().purge_seq
-        purge_log = self._purge_log = PurgeLog(store, router, announce_purge, seq=seq)
-        purger = Purger(store, archive, purge_log, clock)
-        purge_run = PurgeRun(
-            store, retention, purger, tasks.create_task, clock, userid=self._cred.userid
-        )
-        purge = Purge(engine, store, retention, purger, purge_run, clock)
-        heartbeat.listen(partial(_publish_again, purge_log, list(recovered.unpublished)))
-        heartbeat.listen(retention.on_heartbeat)
-        heartbeat.listen(purge_run.on_heartbeat)
-        heartbeat.listen(purge_log.on_heartbeat)
-        job_state = JobState(lambda event: publish(JOB_STATE, payload.encode(event)))
-        totals = Totals(store)
-        totals.begin(await store.totals())
-        job_info = JobInfo(engine, store, router)
-        for listener in (job_state, journal, totals, job_info):
-            engine.commits.listen(listener)
-
-        def apply(new: Config) -> None:
-            logs.configure(new.daemon.log_level, new.daemon.log_format)
-            clock.accept()
-            heartbeat.configure(new.heartbeat.period)
-            retention.configure(new.job_manager.limits, new.job_manager.retention)
-            store.limit_tombstones(new.job_manager.tombstone_limit)
-            purge_run.configure(new.purge_budget)
-            job_state.configure(enabled=new.events.job_state)
-
-        config_service = ConfigService(self._config_path, self._loaded, apply)
-        apply(self._loaded.config)
-        for service in (
-            JobIngest(engine, time.monotonic),
-            job_info,
-            JobList(engine, store, router),
-            JobListId(engine, store, router),
-            JobStats(engine, store),
-            Raise(engine, store),
-            Urgency(engine, store),
-            Getattr(engine, store),
-            purge,
-            purge_log,
-            retention,
-            totals,
-            journal,
-            Stats(engine, store, purge, journal, totals, archive, clock),
-            heartbeat,
-            config_service,
-            EventService(publish),
-        ):
-            router.add(service)
-        router.add(Ping(sorted({topic.partition(".")[0] for topic in router.table})))
-        return heartbeat, config_service
-
     def _handle_signals(self, config_service: ConfigService) -> None:
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGTERM, self.stop)
@@ -314,13 +234,6 @@ class Daemon:
 
     def _endpoints(self, templates: Sequence[str]) -> Sequence[str]:
         return [expand(t, rundir=self._rundir, statedir=self._statedir) for t in templates]
-
-
-def _publish_again(purge_log: PurgeLog, records: list[PurgeRecord]) -> None:
-    """Publish batches that a dead daemon committed, once subscribers had time to come back."""
-    for record in records:
-        purge_log.publish(record)
-    records.clear()
 
 
 def make_private(directory: Path) -> None:

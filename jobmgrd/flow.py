@@ -9,7 +9,7 @@ import asyncio
 from collections import deque
 from typing import Final
 
-from jobmgrd.router import Gone, Stream, Value
+from jobmgrd.call import Gone, Stream, Value
 
 AHEAD_MAX: Final = 4
 """Values of one stream that may wait in memory."""

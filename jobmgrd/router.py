@@ -16,149 +16,22 @@ from typing import Any, Final, Protocol, TypeAlias, cast
 import structlog
 from msgspec import Struct
 
+from jobmgrd.call import Call, Empty, Gone, Peer, PeerGoneError, Stream, Value
 from protocol import payload
-from protocol.errors import ENODATA, PayloadError, RpcError
+from protocol.errors import PayloadError, RpcError
 from protocol.message import (
-    FLAG_STREAMING,
     ROLE_OWNER,
     ROLE_USER,
-    Cred,
     Request,
     Response,
 )
-from protocol.payload import Format
 
 log = structlog.get_logger()
 
 OWNER: Final = ROLE_OWNER
 USER: Final = ROLE_OWNER | ROLE_USER
 
-Value: TypeAlias = Struct | Mapping[str, Any] | None
 Spawn: TypeAlias = Callable[[Coroutine[Any, Any, None]], object]
-Gone: TypeAlias = Callable[[], bool]
-"""Whether a response has left the daemon's memory: its peer took it, or is no more."""
-
-
-class Empty(Struct, frozen=True):
-    """A request or a reply without keys; keys that are sent are ignored."""
-
-
-class PeerGoneError(ConnectionError):
-    """The peer has vanished, or reads so slowly that what waits for it passed its bound."""
-
-
-class Peer(Protocol):
-    """One sender of requests, as its transport knows it; hashable."""
-
-    def send(self, response: Response) -> None:
-        """Hand a response over to the peer. Raises PeerGoneError."""
-
-    def send_tracked(self, response: Response) -> Gone:
-        """The same for a large response, whose way out can be followed."""
-
-
-class Call:
-    """One request under way. It is answered exactly once."""
-
-    __slots__ = ("_answered", "_request", "_router", "format", "peer")
-
-    def __init__(self, router: "Router", request: Request, peer: Peer) -> None:
-        self._router = router
-        self._request = request
-        self._answered = request.noresponse
-        self.peer = peer
-        self.format = payload.format_of(request.payload)
-
-    @property
-    def topic(self) -> str:
-        """The request's topic."""
-        return self._request.topic
-
-    @property
-    def cred(self) -> Cred:
-        """Who asks."""
-        return self._request.cred
-
-    @property
-    def matchtag(self) -> int:
-        """The sender's name for this request."""
-        return self._request.matchtag
-
-    def respond(self, value: Value) -> None:
-        """Answer with a value."""
-        self._answer(0, None if value is None else payload.encode(value, self.format))
-
-    def fail(self, error: RpcError) -> None:
-        """Answer with an error."""
-        self._answer(error.errnum, error.text.encode() + b"\0" if error.text else None)
-
-    def _answer(self, errnum: int, body: bytes | None) -> None:
-        if not self._answered:
-            self._answered = True
-            self._send(errnum, body)
-
-    def _send(self, errnum: int, body: bytes | None) -> None:
-        self._router.send(self.peer, self._response(errnum, body))
-
-    def _response(self, errnum: int, body: bytes | None) -> Response:
-        request = self._request
-        return Response(
-            topic=request.topic,
-            payload=body,
-            errnum=errnum,
-            cred=request.cred,
-            matchtag=request.matchtag,
-            flags=request.flags & FLAG_STREAMING,
-            routes=request.routes,
-        )
-
-
-class Stream(Call):
-    """A streaming request under way: any number of values, then one end."""
-
-    __slots__ = ("on_close",)
-
-    def __init__(self, router: "Router", request: Request, peer: Peer) -> None:
-        super().__init__(router, request, peer)
-        self.on_close: Callable[[], None] | None = None
-
-    @property
-    def open(self) -> bool:
-        """Whether the peer still listens."""
-        return not self._answered
-
-    def send(self, value: Value) -> None:
-        """Send one value; nothing once the stream has ended."""
-        if not self._answered:
-            self._send(0, None if value is None else payload.encode(value, self.format))
-
-    def send_encoded(self, body: bytes) -> None:
-        """Send a value that is already encoded in the stream's format."""
-        if not self._answered:
-            self._send(0, body)
-
-    def send_tracked(self, value: Value) -> Gone:
-        """Send one large value; whether it has gone. See jobmgrd.flow."""
-        if self._answered:
-            return lambda: True
-        body = None if value is None else payload.encode(value, self.format)
-        return self._router.send_tracked(self.peer, self._response(0, body))
-
-    def end(self) -> None:
-        """End the stream regularly."""
-        self.fail(RpcError(ENODATA))
-
-    def fail(self, error: RpcError) -> None:
-        """End the stream with an error."""
-        super().fail(error)
-        self._router.forget(self)
-
-    def abandon(self) -> None:
-        """End the stream without a word: its peer has gone."""
-        self._answered = True
-        self._router.forget(self)
-
-
 Handler: TypeAlias = Callable[[Call, Any], Value | Awaitable[Value]]
 StreamHandler: TypeAlias = Callable[[Stream, Any], Coroutine[Any, Any, None] | None]
 
@@ -354,6 +227,12 @@ class Router:
         self.disconnect(call.peer)
 
 
+class CancelRequest(Struct, frozen=True):
+    """Which stream to end."""
+
+    matchtag: int
+
+
 def cancel_route(topic: str, router: Router) -> Route:
     """The route that ends the sender's own stream of `topic`: {matchtag} (RFC 41)."""
 
@@ -363,27 +242,3 @@ def cancel_route(topic: str, router: Router) -> Route:
             stream.end()
 
     return Route(f"{topic}-cancel", CancelRequest, cancel)
-
-
-class CancelRequest(Struct, frozen=True):
-    """Which stream to end."""
-
-    matchtag: int
-
-
-__all__ = [
-    "OWNER",
-    "USER",
-    "Call",
-    "CancelRequest",
-    "Empty",
-    "Format",
-    "Peer",
-    "PeerGoneError",
-    "Route",
-    "Router",
-    "Service",
-    "Stream",
-    "Value",
-    "cancel_route",
-]

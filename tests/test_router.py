@@ -8,18 +8,9 @@ from typing import Any
 import pytest
 from msgspec import Struct
 
+from jobmgrd.call import Call, Gone, PeerGoneError, Stream, Value
 from jobmgrd.flow import AHEAD_MAX, Flow
-from jobmgrd.router import (
-    OWNER,
-    Call,
-    Gone,
-    PeerGoneError,
-    Route,
-    Router,
-    Stream,
-    Value,
-    cancel_route,
-)
+from jobmgrd.router import OWNER, Route, Router, cancel_route
 from protocol.errors import RpcError
 from protocol.message import (
     FLAG_NORESPONSE,

@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from jobmgrd.router import Call, Route
+from jobmgrd.call import Call
+from jobmgrd.router import Route
 
 
 class Ping:

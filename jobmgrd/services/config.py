@@ -7,6 +7,7 @@ from typing import Any
 
 import structlog
 
+from jobmgrd.call import Call, Empty
 from jobmgrd.config import (
     Config,
     ConfigError,
@@ -16,7 +17,7 @@ from jobmgrd.config import (
     load,
     restart_required,
 )
-from jobmgrd.router import OWNER, Call, Empty, Route
+from jobmgrd.router import OWNER, Route
 from protocol.errors import RpcError
 
 log = structlog.get_logger()

@@ -3,12 +3,21 @@
 import errno
 from base64 import b64decode
 from binascii import Error as Base64Error
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
+from typing import Protocol
 
-from jobmgrd.router import OWNER, Call, Route
+from jobmgrd.call import Call
+from jobmgrd.router import OWNER, Route
 from protocol.errors import RpcError
 from protocol.events import HEARTBEAT, JOB_STATE, PURGE, READY, PublishReply, PublishRequest
 from protocol.message import Cred
+
+
+class Publish(Protocol):
+    """Publishes an event, as the daemon if no other credentials are given; its sequence."""
+
+    def __call__(self, topic: str, payload: bytes | None, cred: Cred | None = None, /) -> int:
+        """Never blocks."""
 
 
 class EventService:
@@ -16,7 +25,7 @@ class EventService:
 
     RESERVED = (HEARTBEAT, PURGE, JOB_STATE)
 
-    def __init__(self, publish: Callable[[str, bytes | None, Cred], int]) -> None:
+    def __init__(self, publish: Publish) -> None:
         self._publish = publish
 
     def routes(self) -> Iterable[Route]:

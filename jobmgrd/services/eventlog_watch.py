@@ -21,11 +21,12 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
+from jobmgrd.call import Stream
 from jobmgrd.commits import Committed
 from jobmgrd.engine import Engine
 from jobmgrd.jobs.exec_eventlog import derive
 from jobmgrd.jobs.job import Job
-from jobmgrd.router import Route, Router, Stream, cancel_route
+from jobmgrd.router import Route, Router, cancel_route
 from jobmgrd.services.job_record import find, value_not_found, visible
 from jobmgrd.store import rows
 from jobmgrd.store.port import ActiveRow, InactiveRow, Store

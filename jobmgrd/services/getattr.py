@@ -6,8 +6,9 @@ from typing import Any
 
 import msgspec
 
+from jobmgrd.call import Call, Empty, Value
 from jobmgrd.engine import Engine
-from jobmgrd.router import Call, Empty, Route, Value
+from jobmgrd.router import Route
 from jobmgrd.services.lookup import UNKNOWN_JOB, authorize, missing
 from jobmgrd.store.port import ActiveRow, InactiveRow, Store
 from jobmgrd.store.rows import active

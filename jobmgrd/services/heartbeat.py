@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from jobmgrd.router import Call, Empty, Route
+from jobmgrd.call import Call, Empty
+from jobmgrd.router import Route
 from protocol.events import HEARTBEAT
 
 

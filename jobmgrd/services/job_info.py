@@ -9,11 +9,12 @@ from typing import Any, Final
 
 import msgspec
 
+from jobmgrd.call import Call, Value
 from jobmgrd.commits import Committed
 from jobmgrd.engine import Engine
 from jobmgrd.jobs.exec_eventlog import derive
 from jobmgrd.jobs.updates import EVENTS, update
-from jobmgrd.router import Call, Route, Router, Value
+from jobmgrd.router import Route, Router
 from jobmgrd.services.eventlog_watch import EventlogWatch
 from jobmgrd.services.job_record import find, value_not_found
 from jobmgrd.services.update_watch import UpdateWatch

@@ -7,8 +7,9 @@ from typing import Final
 
 import msgspec
 
+from jobmgrd.call import Call
 from jobmgrd.engine import Engine
-from jobmgrd.router import Call, Route
+from jobmgrd.router import Route
 from protocol import jobid, signature
 from protocol.errors import FormatError, RpcError
 from protocol.job import URGENCY_DEFAULT, URGENCY_MAX, URGENCY_MIN, Flag

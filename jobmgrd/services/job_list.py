@@ -21,12 +21,13 @@ from typing import Any, Final, TypeAlias
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
+from jobmgrd.call import Call, Empty, Stream, Value
 from jobmgrd.engine import Engine
 from jobmgrd.flow import Flow
 from jobmgrd.jobs.attributes import ATTRIBUTES, attributes, check_names
 from jobmgrd.jobs.job import Job
 from jobmgrd.jobs.match import assume, predicate
-from jobmgrd.router import Call, Empty, Route, Router, Stream, Value, cancel_route
+from jobmgrd.router import Route, Router, cancel_route
 from jobmgrd.store.listed import describing
 from jobmgrd.store.port import Query, Store
 from protocol.constraint import FALSE, Constraint

@@ -7,12 +7,13 @@ from typing import Final
 
 from msgspec import Struct, convert
 
+from jobmgrd.call import Call, Peer, Value
 from jobmgrd.commits import Committed
 from jobmgrd.engine import Engine
 from jobmgrd.jobs.attributes import attributes
 from jobmgrd.jobs.job import Job
 from jobmgrd.jobs.times import reached
-from jobmgrd.router import Call, Peer, Route, Router, Value
+from jobmgrd.router import Route, Router
 from jobmgrd.services.job_list import attribute_names
 from jobmgrd.services.lookup import UNKNOWN_JOB, missing
 from jobmgrd.store.listed import describing

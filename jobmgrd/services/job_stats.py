@@ -8,8 +8,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
+from jobmgrd.call import Call, Empty
 from jobmgrd.engine import Engine
-from jobmgrd.router import Call, Empty, Route
+from jobmgrd.router import Route
 from jobmgrd.store.port import Count, Store
 from protocol.job import Result, State
 from protocol.job_list import QueueStats, StatsReply

@@ -16,10 +16,11 @@ from typing import Any, Final
 
 import msgspec
 
+from jobmgrd.call import Stream
 from jobmgrd.commits import Committed
 from jobmgrd.engine import Engine
 from jobmgrd.jobs.job import Job
-from jobmgrd.router import OWNER, Route, Router, Stream, cancel_route
+from jobmgrd.router import OWNER, Route, Router, cancel_route
 from jobmgrd.services.journal_window import Record, Window
 from jobmgrd.store.port import InactiveRow, Store
 from protocol import payload

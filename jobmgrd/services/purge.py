@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import structlog
 
+from jobmgrd.call import Call
 from jobmgrd.engine import Engine
 from jobmgrd.jobs.attributes import attributes, check_names
 from jobmgrd.jobs.retention import (
@@ -20,7 +21,7 @@ from jobmgrd.jobs.retention import (
     reason,
     select,
 )
-from jobmgrd.router import OWNER, Call, Route
+from jobmgrd.router import OWNER, Route
 from jobmgrd.services.lookup import active_job, missing
 from jobmgrd.services.purge_run import PurgeRun
 from jobmgrd.services.purger import Batch, Purger

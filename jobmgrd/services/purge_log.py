@@ -10,7 +10,8 @@ from collections.abc import Callable, Coroutine, Iterable, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
-from jobmgrd.router import Route, Router, Stream, cancel_route
+from jobmgrd.call import Stream
+from jobmgrd.router import Route, Router, cancel_route
 from jobmgrd.store.port import Changes, PurgeRecord, Store, StoreError
 from protocol.errors import RpcError
 from protocol.events import PurgeEvent

@@ -13,12 +13,13 @@ from typing import Any, Final
 import structlog
 from msgspec.structs import asdict
 
+from jobmgrd.call import Call, Empty, Value
 from jobmgrd.engine import Engine
 from jobmgrd.jobs.job import Job
 from jobmgrd.jobs.retention import HELD, UNLIMITED, Candidate, Limits, Policy, Standing
 from jobmgrd.jobs.retention import standing as standing_of
 from jobmgrd.jobs.rules import Generation, Rule, RuleSet
-from jobmgrd.router import OWNER, Call, Empty, Route, Value
+from jobmgrd.router import OWNER, Route
 from jobmgrd.services.lookup import UNKNOWN_JOB, missing
 from jobmgrd.store.port import Changes, Facts, InactiveRow, Pin, Recovered, Store
 from protocol import duration

@@ -3,9 +3,10 @@
 from collections.abc import Iterable
 
 from jobmgrd.archive.port import Archive
+from jobmgrd.call import Call, Empty
 from jobmgrd.clock import Clock
 from jobmgrd.engine import Engine
-from jobmgrd.router import Call, Empty, Route
+from jobmgrd.router import Route
 from jobmgrd.services.journal import Journal
 from jobmgrd.services.purge import Purge
 from jobmgrd.services.totals import Totals

@@ -6,8 +6,9 @@ from typing import Any
 
 from msgspec.structs import asdict
 
+from jobmgrd.call import Call, Empty
 from jobmgrd.commits import Committed
-from jobmgrd.router import OWNER, Call, Empty, Route
+from jobmgrd.router import OWNER, Route
 from jobmgrd.store.port import Store, Total
 from protocol.job import Result
 from protocol.retention import OrphanReply, OrphansReply, TotalsReply

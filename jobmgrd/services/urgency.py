@@ -3,8 +3,9 @@
 import errno
 from collections.abc import Awaitable, Iterable
 
+from jobmgrd.call import Call, Value
 from jobmgrd.engine import Engine
-from jobmgrd.router import Call, Route, Value
+from jobmgrd.router import Route
 from jobmgrd.services.lookup import active_job, authorize, refuse
 from jobmgrd.store.port import Store
 from protocol.errors import RpcError

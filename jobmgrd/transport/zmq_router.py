@@ -8,8 +8,8 @@ import zmq
 from msgspec import Struct
 
 from jobmgrd import multipart
+from jobmgrd.call import Gone, PeerGoneError
 from jobmgrd.drain import Drain
-from jobmgrd.router import Gone, PeerGoneError
 from protocol.errors import MessageError
 from protocol.message import Cred, Request, Response, decode
 

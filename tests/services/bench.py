@@ -6,12 +6,13 @@ import json
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from jobmgrd.call import PeerGoneError
 from jobmgrd.engine import Engine
 from jobmgrd.exec import port
 from jobmgrd.exec.port import Attempt, Finished, Notify, Started
 from jobmgrd.jobs.retention import Candidate, History
 from jobmgrd.jobs.scheduler import NodeConfig, Scheduler
-from jobmgrd.router import PeerGoneError, Router
+from jobmgrd.router import Router
 from jobmgrd.services.job_info import JobInfo
 from jobmgrd.services.job_list import JobList
 from jobmgrd.services.journal import Journal

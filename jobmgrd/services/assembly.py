@@ -1,0 +1,140 @@
+"""Wires every service: what each is given, who listens to whom, what a reload reaches."""
+
+import time
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from jobmgrd import logs
+from jobmgrd.archive.port import Archive
+from jobmgrd.clock import Clock
+from jobmgrd.config import Config, Loaded
+from jobmgrd.engine import Engine
+from jobmgrd.router import Router, Spawn
+from jobmgrd.services.broker import Ping
+from jobmgrd.services.config import ConfigService
+from jobmgrd.services.event import EventService, Publish
+from jobmgrd.services.getattr import Getattr
+from jobmgrd.services.heartbeat import Heartbeat
+from jobmgrd.services.job_info import JobInfo
+from jobmgrd.services.job_ingest import JobIngest
+from jobmgrd.services.job_list import JobList
+from jobmgrd.services.job_list_id import JobListId
+from jobmgrd.services.job_state import JobState
+from jobmgrd.services.job_stats import JobStats
+from jobmgrd.services.journal import Journal
+from jobmgrd.services.purge import Purge
+from jobmgrd.services.purge_log import PurgeLog
+from jobmgrd.services.purge_run import PurgeRun
+from jobmgrd.services.purger import Purger
+from jobmgrd.services.raise_ import Raise
+from jobmgrd.services.retention import Retention
+from jobmgrd.services.stats import Stats
+from jobmgrd.services.totals import Totals
+from jobmgrd.services.urgency import Urgency
+from jobmgrd.store.port import PurgeRecord, Recovered, Store
+from protocol import payload
+from protocol.events import JOB_STATE, PURGE, PurgeEvent
+from protocol.message import Cred
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What services are made of."""
+
+    loaded: Loaded
+    config_path: Path | None
+    cred: Cred
+    engine: Engine
+    store: Store
+    archive: Archive | None
+    recovered: Recovered
+    router: Router
+    publish: Publish
+    spawn: Spawn
+    clock: Clock
+
+
+@dataclass(frozen=True)
+class Services:
+    """The services that the composition root starts and stops."""
+
+    heartbeat: Heartbeat
+    config: ConfigService
+    purge_log: PurgeLog
+
+
+async def assemble(parts: Parts) -> Services:
+    """Make every service and register its topics with the router.
+
+    Raises:
+        StoreError: the store cannot be read.
+    """
+    engine, store, router = parts.engine, parts.store, parts.router
+    publish, clock, archive = parts.publish, parts.clock, parts.archive
+    heartbeat = Heartbeat(
+        lambda topic: publish(topic, payload.encode({})), parts.loaded.config.heartbeat.period
+    )
+    retention = Retention(engine, store, parts.recovered, parts.spawn, clock)
+    engine.commits.class_of = retention.class_of
+    journal = Journal(engine, store, router)
+
+    def announce_purge(event: PurgeEvent) -> None:
+        publish(PURGE, payload.encode(event))
+        journal.purged(event)
+
+    purge_log = PurgeLog(store, router, announce_purge, seq=store.stats().purge_seq)
+    purger = Purger(store, archive, purge_log, clock)
+    purge_run = PurgeRun(store, retention, purger, parts.spawn, clock, userid=parts.cred.userid)
+    purge = Purge(engine, store, retention, purger, purge_run, clock)
+    heartbeat.listen(partial(_publish_again, purge_log, list(parts.recovered.unpublished)))
+    heartbeat.listen(retention.on_heartbeat)
+    heartbeat.listen(purge_run.on_heartbeat)
+    heartbeat.listen(purge_log.on_heartbeat)
+    job_state = JobState(lambda event: publish(JOB_STATE, payload.encode(event)))
+    totals = Totals(store)
+    totals.begin(await store.totals())
+    job_info = JobInfo(engine, store, router)
+    for listener in (job_state, journal, totals, job_info):
+        engine.commits.listen(listener)
+
+    def apply(new: Config) -> None:
+        logs.configure(new.daemon.log_level, new.daemon.log_format)
+        clock.accept()
+        heartbeat.configure(new.heartbeat.period)
+        retention.configure(new.job_manager.limits, new.job_manager.retention)
+        store.limit_tombstones(new.job_manager.tombstone_limit)
+        purge_run.configure(new.purge_budget)
+        job_state.configure(enabled=new.events.job_state)
+
+    config = ConfigService(parts.config_path, parts.loaded, apply)
+    apply(parts.loaded.config)
+    for service in (
+        JobIngest(engine, time.monotonic),
+        job_info,
+        JobList(engine, store, router),
+        JobListId(engine, store, router),
+        JobStats(engine, store),
+        Raise(engine, store),
+        Urgency(engine, store),
+        Getattr(engine, store),
+        purge,
+        purge_log,
+        retention,
+        totals,
+        journal,
+        Stats(engine, store, purge, journal, totals, archive, clock),
+        heartbeat,
+        config,
+        EventService(publish),
+    ):
+        router.add(service)
+    router.add(Ping(sorted({topic.partition(".")[0] for topic in router.table})))
+    return Services(heartbeat, config, purge_log)
+
+
+def _publish_again(purge_log: PurgeLog, records: list[PurgeRecord]) -> None:
+    """Publish batches that a dead daemon committed, once subscribers had time to come back."""
+    for record in records:
+        purge_log.publish(record)
+    records.clear()
