@@ -40,13 +40,17 @@ def missing(tombstone: Tombstone | None, unknown: str, errnum: int = errno.ENOEN
     """The error for a job that is not kept: its text begins with `unknown`, as Flux's does."""
     if tombstone is None:
         return RpcError(errnum, unknown)
-    when = datetime.fromtimestamp(tombstone.t_purged, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     ended = Result(tombstone.result).name.lower()
     return RpcError(
         errno.ENOENT,
-        f"{unknown}: it was purged at {when} by {tombstone.reason}"
+        f"{unknown}: it was purged at {written(tombstone.t_purged)} by {tombstone.reason}"
         f" (seq {tombstone.seq}; the job had {ended})",
     )
+
+
+def written(t: float) -> str:
+    """A UNIX time as people read it in a text of ours, in UTC (RFC 3339)."""
+    return datetime.fromtimestamp(t, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def authorize(cred: Cred, userid: int, text: str) -> None:

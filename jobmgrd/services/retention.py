@@ -20,7 +20,7 @@ from jobmgrd.jobs.retention import HELD, UNLIMITED, Candidate, Limits, Policy, S
 from jobmgrd.jobs.retention import standing as standing_of
 from jobmgrd.jobs.rules import Generation, Rule, RuleSet
 from jobmgrd.router import OWNER, Route
-from jobmgrd.services.lookup import UNKNOWN_JOB, missing
+from jobmgrd.services.lookup import UNKNOWN_JOB, missing, written
 from jobmgrd.store.port import Changes, Facts, InactiveRow, Pin, Recovered, Store
 from protocol import duration
 from protocol.errors import RpcError
@@ -148,6 +148,11 @@ class Retention:
         except Exception:
             self._restore(pin.id, before)
             raise
+        try:
+            await self._require(pin.id)
+        except RpcError:  # a purge was faster than the pin
+            await self._unpin([pin.id])
+            raise
         return None
 
     def _restore(self, id: int, pin: Pin | None) -> None:
@@ -214,7 +219,7 @@ class Retention:
             raise RpcError(errno.EAGAIN, "the job is ending")
         now = self._clock()
         if pin is not None:
-            end = f"until {pin.until:.0f}" if pin.until else "until it is unpinned"
+            end = f"until {written(pin.until)}" if pin.until else "until it is unpinned"
             why = f"pinned {end}: {pin.reason}"
             age = now - row.t_clean
             return RetentionReply(id, "inactive", why, rule="pinned", age=age, pin=pin)

@@ -109,7 +109,7 @@ class Bench:
     async def boot(self) -> None:
         """Start, or start anew after a crash."""
         recovered = await self.store.open()
-        self.router = Router(self._spawn)
+        self.router = Router(self.spawn)
         self.engine = Engine(
             self.store,
             Scheduler([NodeConfig(0, "host", self._cores)]),
@@ -128,7 +128,8 @@ class Bench:
         self.executor = Executor(notify)
         return self.executor
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run something beside the test."""
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
