@@ -21,7 +21,7 @@ class PyarrowMissingError(Exception):
     """Parquet was asked for where pyarrow is not installed."""
 
     def __str__(self) -> str:
-        return "Parquet needs pyarrow: pip install pyarrow, or export as jsonl"
+        return "Parquet needs pyarrow: pip install 'jobmgrd[parquet]', or export as jsonl"
 
 
 def write_table(jobs: Iterable[ArchivedJob], file: BinaryIO) -> int:

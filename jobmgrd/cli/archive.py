@@ -121,7 +121,7 @@ def export(path: Path | None, /, form: str, output: Path | None, **conditions: A
     """Write archived jobs, the first to end first, as JSON lines or Parquet.
 
     In JSON lines each job is an object in which jobspec, R, eventlog and output are JSON, too.
-    Parquet needs the Python package pyarrow.
+    Parquet needs pyarrow: pip install 'jobmgrd[parquet]'.
     """
     with archived.reader(path) as reader, _complete(output) as file:
         try:

@@ -1,10 +1,11 @@
-"""Exports: JSON lines that jq can walk, Parquet where pyarrow is, and memory that stays flat."""
+"""Exports: JSON lines that jq can walk, Parquet, and memory that stays flat."""
 
 import io
 import json
 import sys
 import tracemalloc
 from datetime import UTC, datetime
+from importlib import import_module
 from pathlib import Path
 
 import msgspec
@@ -68,7 +69,9 @@ def test_without_pyarrow_the_error_says_what_to_do(monkeypatch: pytest.MonkeyPat
     """Nothing is written, and the text names the package and the other format."""
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     file = io.BytesIO()
-    with pytest.raises(PyarrowMissingError, match="pip install pyarrow, or export as jsonl"):
+    with pytest.raises(
+        PyarrowMissingError, match=r"pip install 'jobmgrd\[parquet\]', or export as jsonl"
+    ):
         write_table([job(1)], file)
     assert not file.getvalue()
 
@@ -91,7 +94,7 @@ def test_rows_have_microseconds_and_null_for_never() -> None:
 
 def test_parquet_has_typed_columns_in_row_groups(monkeypatch: pytest.MonkeyPatch) -> None:
     """Numbers, UTC timestamps, null for never, texts; a group no larger than told."""
-    installed = pytest.importorskip("pyarrow.parquet")
+    installed = import_module("pyarrow.parquet")
     monkeypatch.setattr(parquet, "GROUP_JOBS", 4)
     file = io.BytesIO()
     assert write_table([job(id) for id in range(1, 11)], file) == 10
