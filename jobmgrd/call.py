@@ -128,11 +128,10 @@ class Stream(Call):
         if not self._answered:
             self._send(0, body)
 
-    def send_tracked(self, value: Value) -> Gone:
-        """Send one large value; whether it has gone. See jobmgrd.flow."""
+    def send_tracked(self, body: bytes) -> Gone:
+        """Send a large value, already encoded; whether it has gone. See jobmgrd.flow."""
         if self._answered:
             return lambda: True
-        body = None if value is None else payload.encode(value, self.format)
         return self._outlet.send_tracked(self.peer, self._response(0, body))
 
     def end(self) -> None:

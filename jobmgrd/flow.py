@@ -9,7 +9,7 @@ import asyncio
 from collections import deque
 from typing import Final
 
-from jobmgrd.call import Gone, Stream, Value
+from jobmgrd.call import Gone, Stream
 
 AHEAD_MAX: Final = 4
 """Values of one stream that may wait in memory."""
@@ -18,18 +18,21 @@ _POLL_SECONDS: Final = (0.0005, 0.05)
 
 
 class Flow:
-    """One stream's values, of which the last few are on their way. All of them go through this."""
+    """One stream's values, of which the last few are on their way.
+
+    All that are large, or the last of so many small ones, go through this.
+    """
 
     def __init__(self, stream: Stream) -> None:
         self._stream = stream
         self._ahead: deque[Gone] = deque()
 
-    async def send(self, value: Value) -> None:
-        """Send a value, and wait until there is room for another one.
+    async def send(self, body: bytes) -> None:
+        """Send an encoded value, and wait until there is room for another one.
 
         The stream may have been closed when this returns.
         """
-        self._ahead.append(self._stream.send_tracked(value))
+        self._ahead.append(self._stream.send_tracked(body))
         delay, longest = _POLL_SECONDS
         while self._stream.open and len(self._ahead) >= AHEAD_MAX:
             if self._ahead[0]():

@@ -116,7 +116,7 @@ class Arithmetic:
         self.streams.append(stream)
         flow = Flow(stream)
         for number in range(n):
-            await flow.send(Number(number))
+            await flow.send(encode(Number(number)))
         stream.end()
 
     def close(self) -> None:

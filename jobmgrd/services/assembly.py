@@ -78,10 +78,12 @@ async def assemble(parts: Parts) -> Services:
     retention = Retention(engine, store, parts.recovered, parts.spawn, clock)
     engine.commits.class_of = retention.class_of
     journal = Journal(engine, store, router)
+    job_stats = JobStats(engine, store, router)
 
     def announce_purge(event: PurgeEvent) -> None:
         publish(PURGE, payload.encode(event))
         journal.purged(event)
+        job_stats.changed()
 
     purge_log = PurgeLog(store, router, announce_purge, seq=store.stats().purge_seq)
     purger = Purger(store, archive, purge_log, clock)
@@ -95,7 +97,7 @@ async def assemble(parts: Parts) -> Services:
     totals = Totals(store)
     totals.begin(await store.totals())
     job_info = JobInfo(engine, store, router)
-    for listener in (job_state, journal, totals, job_info):
+    for listener in (job_state, journal, totals, job_info, job_stats):
         engine.commits.listen(listener)
 
     def apply(new: Config) -> None:
@@ -114,7 +116,7 @@ async def assemble(parts: Parts) -> Services:
         job_info,
         JobList(engine, store, router),
         JobListId(engine, store, router),
-        JobStats(engine, store),
+        job_stats,
         Raise(engine, store),
         Urgency(engine, store),
         Getattr(engine, store),

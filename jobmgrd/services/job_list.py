@@ -30,6 +30,7 @@ from jobmgrd.jobs.match import assume, predicate
 from jobmgrd.router import Route, Router, cancel_route
 from jobmgrd.store.listed import describing
 from jobmgrd.store.port import Query, Store
+from protocol import payload
 from protocol.constraint import FALSE, Constraint
 from protocol.constraint_reader import parse
 from protocol.errors import FormatError, RpcError
@@ -185,7 +186,7 @@ async def _stream(stream: Stream, found: Pages) -> None:
     version: int | UnsetType = VERSION
     async with aclosing(found) as pages:
         async for jobs in pages:
-            await flow.send(Page(jobs, version))
+            await flow.send(payload.encode(Page(jobs, version), stream.format))
             version = UNSET
             if not stream.open:
                 return

@@ -1,34 +1,74 @@
 """job-list.job-stats: how many jobs are in each state, and how those that ended did, by queue.
 
 Active jobs are counted when asked; of inactive ones the store keeps the numbers, so that the
-answer costs the same however long the history is.
+answer costs the same however long the history is. A stream gets them again when they changed, at
+most every DELAY seconds (job-list/stats.c).
 """
 
+import asyncio
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
-from jobmgrd.call import Call, Empty
+from jobmgrd.call import Call, Empty, Stream
+from jobmgrd.commits import Committed
 from jobmgrd.engine import Engine
-from jobmgrd.router import Route
+from jobmgrd.flow import Flow
+from jobmgrd.router import Route, Router, cancel_route
 from jobmgrd.store.port import Count, Store
+from protocol import payload
 from protocol.job import Result, State
 from protocol.job_list import QueueStats, StatsReply
+
+TOPIC: Final = "job-list.job-stats"
+DELAY: Final = 0.2
+"""Seconds from a change to the counts that a stream is sent: many changes are one."""
 
 
 class JobStats:
     """Counts by state, result and queue."""
 
-    def __init__(self, engine: Engine, store: Store) -> None:
+    def __init__(self, engine: Engine, store: Store, router: Router) -> None:
         self._engine = engine
         self._store = store
+        self._router = router
+        self._watchers: dict[Stream, asyncio.Event] = {}
 
     def routes(self) -> Iterable[Route]:
         """See Service."""
-        return [Route("job-list.job-stats", Empty, self.job_stats)]
+        return [
+            Route(TOPIC, Empty, self.job_stats, streaming=None),
+            cancel_route(TOPIC, self._router),
+        ]
 
-    async def job_stats(self, _call: Call, _request: Empty) -> StatsReply:
+    def job_stats(self, call: Call, _request: Empty) -> Coroutine[Any, Any, StatsReply | None]:
         """All jobs, then those of each queue that has any or had any."""
+        return self._watch(call) if isinstance(call, Stream) else self._count()
+
+    def changed(self) -> None:
+        """Take in that jobs were purged."""
+        for ready in self._watchers.values():
+            ready.set()
+
+    def committed(self, _batch: Sequence[Committed]) -> None:
+        """See Listener."""
+        self.changed()
+
+    async def _watch(self, stream: Stream) -> None:
+        flow, ready = Flow(stream), asyncio.Event()
+        self._watchers[stream] = ready
+        stream.on_close = partial(self._forget, stream)
+        while stream.open:
+            ready.clear()
+            await flow.send(payload.encode(await self._count(), stream.format))
+            await ready.wait()
+            await asyncio.sleep(DELAY)
+
+    def _forget(self, stream: Stream) -> None:
+        self._watchers.pop(stream).set()
+
+    async def _count(self) -> StatsReply:
         counts = await self._store.counts()
         jobs = self._engine.jobs.values()
         active = Counter((job.jobspec.queue, job.state) for job in jobs if job.committed)

@@ -5,13 +5,14 @@ A consumer first gets the active jobs as they are (with `full` the inactive ones
 News are numbered, encoded once for all consumers without a filter, and kept in a window for a
 while. A response holds all events that one write made durable for a job.
 
-Nothing here grows with a slow consumer. While it is told what was, news wait for it in the window
-alone; if the window moves on before it is done, it is ended with ESTALE. What was sent waits in
-its transport, which gives up a peer that lets more than its bound pile up (zmq_router.SEND_HWM).
+Nothing here grows with a slow consumer. It is told what was as fast as it reads (jobmgrd/flow.py);
+meanwhile news wait for it in the window alone, and if the window moves on before it is done, it is
+ended with ESTALE. News that were sent wait in its transport, which gives up a peer that lets more
+than its bound pile up (zmq_router.SEND_HWM).
 """
 
 import asyncio
-from collections.abc import Coroutine, Iterable, Sequence
+from collections.abc import Coroutine, Iterable, Iterator, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -19,6 +20,7 @@ import msgspec
 from jobmgrd.call import Stream
 from jobmgrd.commits import Committed
 from jobmgrd.engine import Engine
+from jobmgrd.flow import Flow
 from jobmgrd.jobs.job import Job
 from jobmgrd.router import OWNER, Route, Router, cancel_route
 from jobmgrd.services.journal_window import Record, Window
@@ -29,7 +31,7 @@ from protocol.jobspec import redact
 from protocol.journal import NO_JOB, TOPIC, JournalRequest
 
 PAGE: Final = 256
-"""Responses about the past that are sent between two turns of the loop."""
+"""Responses about the past that are sent at once; the last of them is waited for."""
 
 
 class Journal:
@@ -84,13 +86,12 @@ class Journal:
         active = [(job, job.committed) for job in self._engine.jobs.values() if job.committed]
         ids = {job.id for job, _ in active}
         while page and consumer.stream.open:
-            consumer.tell(_kept(row) for row in page if row.id not in ids)
-            await asyncio.sleep(0)
+            await consumer.tell(_kept(row) for row in page if row.id not in ids)
             last = page[-1]
             page = () if len(page) < PAGE else await self._store.recent(PAGE, last.t_clean, last.id)
         for start in range(0, len(active), PAGE):
-            consumer.tell(_active(job, length) for job, length in active[start : start + PAGE])
-            await asyncio.sleep(0)
+            page_of = active[start : start + PAGE]
+            await consumer.tell(_active(job, length) for job, length in page_of)
         await self._catch_up(consumer, position)
 
     async def _catch_up(self, consumer: "_Consumer", position: int) -> None:
@@ -100,9 +101,8 @@ class Journal:
             RpcError: ESTALE: they are gone.
         """
         while consumer.stream.open and (records := self._window.after(position, PAGE)):
-            consumer.send(records, self._window)
+            await consumer.catch_up(records, self._window)
             position = records[-1].n
-            await asyncio.sleep(0)
         consumer.begin_news(self._window.cursor(self._window.last))
 
     # --- news -------------------------------------------------------------------------------
@@ -137,40 +137,54 @@ class _Consumer:
         self.stream = stream
         self.is_live = False
         self._told = 0
+        self._flow = Flow(stream)
         self._purges = request.purge
         self._allow = request.allow
         self._deny = request.deny or {}
         self._is_plain = self._allow is None and not self._deny
 
-    def tell(self, jobs: Iterable[bytes]) -> None:
-        """Send jobs as they are: JSON objects without their closing brace."""
-        for fields in jobs:
-            self._send_value(msgspec.json.decode(fields + b"}"))
+    async def tell(self, jobs: Iterable[bytes]) -> None:
+        """Send jobs as they are, JSON objects without their closing brace; wait for the last."""
+        bodies = (self._filtered(msgspec.json.decode(fields + b"}")) for fields in jobs)
+        await self._send_paced([body for body in bodies if body is not None])
+
+    async def catch_up(self, records: Sequence[Record], window: Window) -> None:
+        """Send news that it missed, and wait for the last."""
+        await self._send_paced(list(self._bodies(records, window)))
 
     def send(self, records: Iterable[Record], window: Window) -> None:
         """Send news."""
+        for body in self._bodies(records, window):
+            self._told += 1
+            self.stream.send_encoded(body)
+
+    def _bodies(self, records: Iterable[Record], window: Window) -> Iterator[bytes]:
         for record in records:
             if record.is_purge and not self._purges:
                 continue
             if self._is_plain or record.is_purge:
-                self._send_body(window.encoded(record, self.stream.format))
-            else:
-                self._send_value(msgspec.json.decode(record.json[:-1]))
+                yield window.encoded(record, self.stream.format)
+            elif body := self._filtered(msgspec.json.decode(record.json[:-1])):
+                yield body
 
     def begin_news(self, seq: str) -> None:
         """Send the sentinel; all news are sent from now on."""
         self.stream.send({"id": NO_JOB, "events": [], "seq": seq, "told": self._told})
         self.is_live = True
 
-    def _send_value(self, value: dict[str, Any]) -> None:
+    def _filtered(self, value: dict[str, Any]) -> bytes | None:
+        """A response, encoded, if any of its events is wanted."""
         if not self._is_plain:
             value["events"] = [event for event in value["events"] if self._wants(event["name"])]
-        if value["events"]:
-            self._send_body(payload.encode(value, self.stream.format))
+        return payload.encode(value, self.stream.format) if value["events"] else None
 
-    def _send_body(self, body: bytes) -> None:
-        self._told += 1
-        self.stream.send_encoded(body)
+    async def _send_paced(self, bodies: Sequence[bytes]) -> None:
+        self._told += len(bodies)
+        for body in bodies[:-1]:
+            self.stream.send_encoded(body)
+        for body in bodies[-1:]:
+            await self._flow.send(body)
+        await asyncio.sleep(0)
 
     def _wants(self, name: str) -> bool:
         return (self._allow is None or name in self._allow) and name not in self._deny

@@ -312,3 +312,15 @@ def test_job_stats_count_states_results_and_queues(one_core: DaemonProcess) -> N
     assert batch["job_states"] == states | {"inactive": 0, "total": 2}
     assert (batch["successful"], batch["inactive_purged"]) == (0, 1)
     assert (debug["successful"], debug["inactive_purged"]) == (1, 0)
+
+
+def test_a_stream_of_job_stats_follows_the_jobs(one_core: DaemonProcess) -> None:
+    """The counts at once, then again whenever jobs or history changed (job-list/stats.c)."""
+    with one_core.client() as client:
+        stream = client.stream("job-list.job-stats")
+        assert next(stream)["job_states"]["total"] == 0
+        submit(one_core, queued("1ms", "batch"))
+        assert next(stats for stats in stream if stats["successful"] == 1)
+        one_core.rpc("job-manager.purge", {"num_limit": 0, "force": True})
+        after = next(stats for stats in stream if stats["inactive_purged"] == 1)
+        assert after["job_states"]["total"] == 0

@@ -33,9 +33,10 @@ SETTLED = 120
 class Peer:
     """A peer that keeps what it is sent, up to a bound, as a transport's."""
 
-    def __init__(self, bound: int = 1_000_000) -> None:
+    def __init__(self, bound: int = 1_000_000, *, reads: bool = True) -> None:
         self.received: list[Response] = []
         self._bound = bound
+        self.reads = reads
 
     def send(self, response: Response) -> None:
         """See the router's Peer."""
@@ -46,7 +47,7 @@ class Peer:
     def send_tracked(self, response: Response) -> Callable[[], bool]:
         """See the router's Peer."""
         self.send(response)
-        return lambda: True
+        return lambda: self.reads
 
     def of(self, matchtag: int) -> list[Response]:
         """The responses to one request."""

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from jobmgrd import flow
+from jobmgrd.services import journal
 from jobmgrd.services.journal import PAGE
 from jobmgrd.services.journal_window import Window
 from protocol.message import FLAG_STREAMING, Request
@@ -29,8 +31,13 @@ async def bench() -> AsyncIterator[Bench]:
 class Consumer:
     """One stream of the journal."""
 
-    def __init__(self, bench: Bench, **keys: Any) -> None:  # noqa: ANN401 - as the request has them
-        self.peer = Peer()
+    def __init__(
+        self,
+        bench: Bench,
+        peer: Peer | None = None,
+        **keys: Any,  # noqa: ANN401 - a request's
+    ) -> None:
+        self.peer = peer or Peer()
         self.matchtag = bench.send(self.peer, TOPIC, keys, stream=True)
 
     @property
@@ -275,6 +282,26 @@ async def test_who_is_told_the_past_too_slowly_is_ended(monkeypatch: pytest.Monk
     assert errnum(consumer) == errno.ESTALE
     assert len(consumer.peer.received) == PAGE + 1
     assert not bench.journal.listeners
+
+
+@pytest.mark.parametrize("key", ["full", "since"])
+async def test_the_past_is_told_as_fast_as_it_is_read(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    """A few pages wait for who does not read, not all of them; none is lost."""
+    monkeypatch.setattr(journal, "PAGE", 2)
+    monkeypatch.setattr(flow, "_POLL_SECONDS", (0, 0))
+    early = Consumer(bench)
+    await bench.settle()
+    since = early.cursor
+    ids = [await bench.ended() for _ in range(20)]
+    deaf = Peer(reads=False)
+    consumer = Consumer(bench, deaf, **{key: since if key == "since" else True})
+    await bench.settle()
+    assert len(deaf.received) == 2 * flow.AHEAD_MAX
+    deaf.reads = True
+    await bench.until(lambda: "told" in consumer.values[-1])
+    assert {value["id"] for value in consumer.values} == {*ids, -1}
 
 
 async def test_a_consumer_that_stops_reading_is_given_up(bench: Bench) -> None:
