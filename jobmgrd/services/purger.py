@@ -8,7 +8,6 @@ The second choice is the one that counts: it is made inside the transaction, so 
 purgers at once stay exact. Without an archive the first two steps fall away.
 """
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Final
@@ -100,11 +99,7 @@ class Purger:
                 counts.update(history.counts())
             return jobs
 
-        record = await asyncio.shield(
-            asyncio.ensure_future(
-                self._store.purge(decide_and_note, now=now, reason=reason, userid=userid)
-            )
-        )
+        record = await self._store.purge(decide_and_note, now=now, reason=reason, userid=userid)
         if record is None:
             return None
         self.last = now

@@ -172,7 +172,7 @@ class SqliteStore:
 
     def stats(self) -> StoreStats:
         """Counters as of the last commit."""
-        return self._opened().stats
+        return self._opened().stats()
 
     async def close(self) -> None:
         """Finish what was asked for, release the lock. Idempotent."""

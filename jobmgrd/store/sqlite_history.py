@@ -1,9 +1,10 @@
 """The retention domain's History, asked of an SQLite connection."""
 
-import json
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
+
+import msgspec
 
 from jobmgrd.jobs.retention import Candidate
 from jobmgrd.store import statements as sql
@@ -47,4 +48,4 @@ class SqliteHistory:
 
 def id_array(ids: Iterable[int]) -> str:
     """A set of ids as the one parameter that statements take it by."""
-    return json.dumps([id for id in ids if 0 <= id <= MAX_ID])
+    return msgspec.json.encode([id for id in ids if 0 <= id <= MAX_ID]).decode()

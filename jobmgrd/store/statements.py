@@ -55,13 +55,11 @@ FIND_MANY: Final = (
 )
 
 # purge
-QUEUES: Final = (
-    "SELECT queue, result FROM ended WHERE id IN (SELECT value FROM json_each(?)) AND seq IS NULL"
+GOING: Final = (
+    "SELECT id, ord, queue, result, rule FROM ended"
+    " WHERE id IN (SELECT value FROM json_each(?)) AND seq IS NULL"
 )
-DROP_INACTIVE: Final = (
-    "DELETE FROM inactive WHERE ord IN"
-    " (SELECT ord FROM ended WHERE id IN (SELECT value FROM json_each(?)) AND seq IS NULL)"
-)
+DROP_INACTIVE: Final = "DELETE FROM inactive WHERE ord IN (SELECT value FROM json_each(?))"
 BURY: Final = (
     "UPDATE ended SET seq = ?, ord = NULL, userid = NULL, queue = NULL"
     " WHERE id IN (SELECT value FROM json_each(?)) AND seq IS NULL"

@@ -6,12 +6,12 @@ group only its last row is written.
 
 import sqlite3
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, TypeVar
 
 from msgspec.structs import astuple, replace
 
-from jobmgrd.jobs.retention import HELD, Candidate, Limits
+from jobmgrd.jobs.retention import HELD, Limits
 from jobmgrd.store import statements as sql
 from jobmgrd.store.counters import Counters
 from jobmgrd.store.port import (
@@ -79,8 +79,8 @@ class Transaction:
         chosen = _ask(lambda: decide(self._history))
         if isinstance(chosen, Exception):
             return chosen
-        jobs = {job.id: job for job in chosen}
-        record = self._remove(jobs, now, reason, userid) if jobs else None
+        ids = dict.fromkeys(job.id for job in chosen)
+        record = self._remove(ids, now, reason, userid) if ids else None
         if record:
             self.forget()
         return record
@@ -189,26 +189,26 @@ class Transaction:
         self.counters.held += classes[HELD]
 
     def _remove(
-        self, jobs: dict[int, Candidate], now: float, reason: str, userid: int
+        self, jobs: Iterable[int], now: float, reason: str, userid: int
     ) -> PurgeRecord | None:
-        seq = self.counters.purge_seq + 1
-        ids = id_array(sorted(jobs))
-        removed = self._db.execute(sql.DROP_INACTIVE, (ids,)).rowcount
-        if removed < len(jobs):
-            there = {job.id for job in self._history.find(list(jobs))}
-            jobs = {id: job for id, job in jobs.items() if id in there}
-        if not jobs:
+        going = self._db.execute(sql.GOING, (id_array(jobs),)).fetchall()
+        if not going:
             return None
-        queues = Counter(self._db.execute(sql.QUEUES, (ids,)))
-        self._db.executemany(sql.ADD_QUEUE, ((*key, 0, -n) for key, n in queues.items()))
+        seq = self.counters.purge_seq + 1
+        there = {row[0] for row in going}
+        gone = [id for id in jobs if id in there]  # in the order of the decision
+        ids = id_array(gone)
+        self._db.execute(sql.DROP_INACTIVE, (id_array(row[1] for row in going),))
         self._db.execute(sql.BURY, (seq, ids))
         self._db.execute(sql.DROP_OUTPUT, (ids,))
-        self._count(Counter({k: -n for k, n in Counter(j.rule for j in jobs.values()).items()}))
-        self._db.execute(sql.ADD_PURGED, (len(jobs),))
-        self._db.execute(sql.LOG_PURGE, (seq, now, reason, userid, pack_ids(jobs)))
+        queues = Counter(row[2:4] for row in going)
+        self._db.executemany(sql.ADD_QUEUE, ((*key, 0, -n) for key, n in queues.items()))
+        self._count(Counter({rule: -n for rule, n in Counter(row[4] for row in going).items()}))
+        self._db.execute(sql.ADD_PURGED, (len(gone),))
+        self._db.execute(sql.LOG_PURGE, (seq, now, reason, userid, pack_ids(gone)))
         self.counters.purge_seq = seq
-        self.counters.purged += len(jobs)
-        return PurgeRecord(seq, now, tuple(jobs), reason, userid)
+        self.counters.purged += len(gone)
+        return PurgeRecord(seq, now, tuple(gone), reason, userid)
 
 
 def _ask(question: Callable[[], T]) -> T | Exception:

@@ -64,7 +64,6 @@ class Writer:
         self._commit_seconds = 0.0
         self._queue: SimpleQueue[Operation | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="store-writer")
-        self.stats = self._snapshot()
 
     def start(self) -> None:
         """Begin to carry out operations."""
@@ -83,20 +82,35 @@ class Writer:
         """Let go of the file, once every connection to it is closed."""
         self._upkeep.close()
 
+    def stats(self) -> StoreStats:
+        """Counters as of the last commit; for any thread."""
+        counters = self._counters  # replaced whole by a commit
+        return StoreStats(
+            inactive=counters.inactive,
+            held=counters.held,
+            purged=counters.purged,
+            purge_seq=counters.purge_seq,
+            commits=self._commits,
+            commit_seconds=self._commit_seconds,
+            purge_log_from=counters.purge_log_from,
+            tombstones=counters.tombstones,
+            orphans=counters.orphans,
+            size=self._upkeep.size(),
+            free=self._upkeep.free,
+        )
+
     def _run(self) -> None:
         running = True
         while running:
             group, running = self._take()
             if group:
                 results = self._carry_out(group)
-                self.stats = self._snapshot()
                 self._report(results)
                 self._upkeep.between()
             elif running:
                 self._forgetting = self._forget()
                 if not self._forgetting:
                     self._upkeep.idle()
-            self.stats = self._snapshot()
         self._upkeep.truncate()
         self._db.close()
 
@@ -170,18 +184,3 @@ class Writer:
         self._commits += 1
         self._commit_seconds += time.monotonic() - start
         return results
-
-    def _snapshot(self) -> StoreStats:
-        return StoreStats(
-            inactive=self._counters.inactive,
-            held=self._counters.held,
-            purged=self._counters.purged,
-            purge_seq=self._counters.purge_seq,
-            commits=self._commits,
-            commit_seconds=self._commit_seconds,
-            purge_log_from=self._counters.purge_log_from,
-            tombstones=self._counters.tombstones,
-            orphans=self._counters.orphans,
-            size=self._upkeep.size(),
-            free=self._upkeep.free,
-        )
