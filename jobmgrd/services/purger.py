@@ -10,6 +10,7 @@ purgers at once stay exact. Without an archive the first two steps fall away.
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from operator import attrgetter
 from typing import Final
 
 from msgspec import Struct
@@ -20,8 +21,8 @@ from jobmgrd.jobs.retention import Candidate, History
 from jobmgrd.services.purge_log import PurgeLog
 from jobmgrd.store.port import Decide, InactiveRow, PurgeRecord, Store
 
-ARCHIVED_AT_ONCE: Final = 25
-"""Jobs whose output is in memory at the same time, on its way to the archive."""
+OUTPUT_AT_ONCE: Final = 16 << 20
+"""Bytes of output in memory at the same time, on their way to the archive."""
 
 
 class Batch(Struct, frozen=True):
@@ -81,10 +82,12 @@ class Purger:
         if self._archive is None or not found:
             return
         now = self._clock()
-        for start in range(0, len(found), ARCHIVED_AT_ONCE):
-            group = found[start : start + ARCHIVED_AT_ONCE]
-            outputs = await self._store.outputs([row.id for row in group])
-            await self._archive.put([archived(row, outputs.get(row.id, b""), now) for row in group])
+        rows = sorted(found, key=attrgetter("id"))
+        while rows:
+            outputs = await self._store.outputs([row.id for row in rows], OUTPUT_AT_ONCE)
+            count = len(outputs)
+            await self._archive.put([archived(row, outputs[row.id], now) for row in rows[:count]])
+            rows = rows[count:]
 
     async def _commit(
         self, decide: Decide, reason: str, userid: int, found: Mapping[int, InactiveRow]

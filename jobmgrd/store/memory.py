@@ -156,10 +156,17 @@ class MemoryStore:
         self._check_open()
         return [self._inactive[id] for id in dict.fromkeys(ids) if id in self._inactive]
 
-    async def outputs(self, ids: Sequence[int]) -> Mapping[int, bytes]:
+    async def outputs(self, ids: Sequence[int], room: int) -> Mapping[int, bytes]:
         """All output of several jobs; see the port."""
         self._check_open()
-        return {id: b"".join(self._output[id]) for id in ids if id in self._output}
+        found: dict[int, bytes] = {}
+        for id in ids:
+            output = b"".join(self._output.get(id, ()))
+            room -= len(output)
+            if room < 0 and found:
+                break
+            found[id] = output
+        return found
 
     async def output(self, id: int) -> bytes:
         """All output of a job; see the port."""

@@ -284,8 +284,11 @@ class Store(Protocol):
     async def rows(self, ids: Sequence[int]) -> Sequence[InactiveRow]:
         """Those of these jobs that are inactive, in no particular order."""
 
-    async def outputs(self, ids: Sequence[int]) -> Mapping[int, bytes]:
-        """As `output`, for those of these jobs that have any."""
+    async def outputs(self, ids: Sequence[int], room: int) -> Mapping[int, bytes]:
+        """As `output`, for the first of these jobs: as many as fit in `room` bytes, at least one.
+
+        `ids` ascend; those that are not among the answer are to be asked for again.
+        """
 
     async def output(self, id: int) -> bytes:
         """All output kept with a job, active or not: RFC 24 entries, a line each."""

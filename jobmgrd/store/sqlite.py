@@ -130,9 +130,9 @@ class SqliteStore:
         """Several inactive jobs; see the port."""
         return await self._read(partial(reads.rows, ids=ids))
 
-    async def outputs(self, ids: Sequence[int]) -> Mapping[int, bytes]:
+    async def outputs(self, ids: Sequence[int], room: int) -> Mapping[int, bytes]:
         """All output of several jobs; see the port."""
-        return await self._read(partial(reads.outputs, ids=ids))
+        return await self._read(partial(reads.outputs, ids=ids, room=room))
 
     async def output(self, id: int) -> bytes:
         """All output of a job; see the port."""

@@ -53,10 +53,15 @@ def rows(db: sqlite3.Connection, ids: Sequence[int]) -> Sequence[InactiveRow]:
     return [InactiveRow(*row) for row in db.execute(sql.FIND_ROWS, (id_array(ids),))]
 
 
-def outputs(db: sqlite3.Connection, ids: Sequence[int]) -> Mapping[int, bytes]:
-    """All output of those of these jobs that have any."""
-    pieces = db.execute(sql.OUTPUTS, (id_array(ids),))
-    return {id: b"".join(data for _, data in part) for id, part in groupby(pieces, itemgetter(0))}
+def outputs(db: sqlite3.Connection, ids: Sequence[int], room: int) -> Mapping[int, bytes]:
+    """All output of the first of these jobs, as many as fit."""
+    found = dict.fromkeys(ids, b"")
+    for id, part in groupby(db.execute(sql.OUTPUTS, (id_array(ids),)), itemgetter(0)):
+        found[id] = b"".join(data for _, data in part)
+        room -= len(found[id])
+        if room < 0:
+            return {fits: found[fits] for fits in ids[: max(ids.index(id), 1)]}
+    return found
 
 
 def orphans(db: sqlite3.Connection) -> Sequence[Orphan]:

@@ -65,8 +65,16 @@ class TestWrite:
         await purge(store, these(3))
         ids = [9, 3, 2, 1, 77, 2**64, -1, 2]
         assert sorted(await store.rows(ids), key=lambda row: row.id) == rows[:2]
-        assert await store.outputs(ids) == {2: b"ab", 9: b"x"}
-        assert (await store.rows([]), await store.outputs([])) == ([], {})
+        assert await store.outputs([1, 2, 9], 100) == {1: b"", 2: b"ab", 9: b"x"}
+        assert (await store.rows([]), await store.outputs([], 100)) == ([], {})
+
+    async def test_of_many_outputs_as_many_are_read_as_fit(self, store: Store) -> None:
+        """The first ones, as bytes allow; one that is larger than that comes alone."""
+        for id in (2, 3, 5):
+            store.write(Changes(output=[OutputRow(id, b"1234"), OutputRow(id, b"5")]))
+        assert list(await store.outputs([1, 2, 3, 4, 5, 6], 10)) == [1, 2, 3, 4]
+        assert list(await store.outputs([1, 2, 3], 4)) == [1]
+        assert await store.outputs([2, 3], 4) == {2: b"12345"}
 
     async def test_a_job_ends_once(self, store: Store) -> None:
         """The second end is refused and counts nothing, alone or beside good changes."""

@@ -132,4 +132,4 @@ class TestOrphans:
         assert await store.drop_orphans([4, 3, 1, 3, 99]) == 2
         assert await store.orphans() == [orphans[1]]
         assert store.stats().orphans == 1
-        assert await store.outputs([1, 3, 4]) == {4: b"x"}
+        assert await store.outputs([1, 3, 4], 100) == {1: b"", 3: b"", 4: b"x"}

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from jobmgrd.client import BlockingClient
-from scripts.benchmark.daemon import CORES, Daemon
+from scripts.benchmark.daemon import CONFIG, CORES, Daemon
 from scripts.benchmark.errors import MeasurementError
 from scripts.benchmark.figures import Reading
 from scripts.benchmark.history import FILE, Order
@@ -25,8 +25,13 @@ PERIOD = "200ms"
 
 
 def cases(run: Run) -> Sequence[Case]:
-    """By RPC, by heartbeat, and by SQLite alone, for each size and order."""
-    ways = {"by RPC": by_rpc, "by heartbeat": by_heartbeat, "by SQLite": by_sqlite}
+    """By RPC with and without an archive, by heartbeat, and by SQLite alone."""
+    ways = {
+        "by RPC": by_rpc,
+        "archived first": archived_first,
+        "by heartbeat": by_heartbeat,
+        "by SQLite": by_sqlite,
+    }
     return [
         Case(
             f"{jobs:,}, {order} order, {name}",
@@ -35,7 +40,7 @@ def cases(run: Run) -> Sequence[Case]:
         )
         for jobs, order in (QUICK_HISTORIES if run.quick else HISTORIES)
         for name, way in ways.items()
-        if not (run.quick and order == "random" and way is by_heartbeat)
+        if not (run.quick and order == "random" and way in (archived_first, by_heartbeat))
     ]
 
 
@@ -64,6 +69,21 @@ def by_rpc(run: Run, jobs: int, order: Order, what: str) -> Sequence[Reading]:
         Reading(p50, rest["p50"], "ms"),
         Reading(p99, rest["p99"], "ms"),
     ]
+
+
+def archived_first(run: Run, jobs: int, order: Order, what: str) -> Sequence[Reading]:
+    """The same with an archive, where every job is durable before it goes."""
+    config = f"{CONFIG}\n[job-manager.archive]\n"
+    with (
+        run.state(jobs, order) as state,
+        Daemon(state, config) as daemon,
+        daemon.client() as client,
+    ):
+        rate = purge_all(client, jobs)
+        archived = client.rpc("job-manager.stats-get")["archive"]["archived"]
+    if archived != jobs:
+        raise MeasurementError(f"{archived:,} of {jobs:,} jobs were archived")
+    return [Reading(f"{what}: by RPC, archived first", rate, "job/s", _bare(what))]
 
 
 def purge_all(client: BlockingClient, jobs: int) -> float:
