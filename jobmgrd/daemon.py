@@ -28,7 +28,8 @@ from jobmgrd.exec.port import ExecError, Executor, Notify
 from jobmgrd.exec.remote import RemoteExecutor
 from jobmgrd.exec.simulated import SimulatedExecutor
 from jobmgrd.exec.switch import Switch
-from jobmgrd.jobs.scheduler import NodeConfig, Scheduler
+from jobmgrd.jobs.nodes import NodeConfig, configured
+from jobmgrd.jobs.scheduler import Scheduler
 from jobmgrd.router import Router
 from jobmgrd.services.assembly import Parts, assemble
 from jobmgrd.services.config import ConfigService
@@ -224,6 +225,8 @@ class Daemon:
         return Switch(SimulatedExecutor(notify), real)
 
     def _nodes(self, config: Config) -> Sequence[NodeConfig]:
+        if config.resource.config:
+            return configured(config.resource.config)
         cores = config.resource.cores
         if cores is None:
             cores = len(os.sched_getaffinity(0))

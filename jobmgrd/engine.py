@@ -225,7 +225,7 @@ class Engine:
     def _wait_for_resources(self, job: Job) -> None:
         if job.state is State.SCHED:
             self._queue.add(job)
-            self._schedule_soon()
+            self.schedule_soon()
 
     def _start(self, job: Job) -> None:
         job.start_asked = True
@@ -262,14 +262,15 @@ class Engine:
         if job.start_asked:
             job.apply(self._clock(), "release", _RELEASE_ALL)
         self.post(job, "free")
-        self._schedule_soon()
+        self.schedule_soon()
 
     def _clean(self, job: Job) -> None:
         self.post(job, "clean")
 
     # --- scheduling -------------------------------------------------------------------------
 
-    def _schedule_soon(self) -> None:
+    def schedule_soon(self) -> None:
+        """See at the end of the tick whether jobs fit that did not."""
         if not self._schedule_due:
             self._schedule_due = True
             asyncio.get_running_loop().call_soon(self._schedule)
@@ -282,8 +283,21 @@ class Engine:
             if ranks is None:
                 return
             job.ranks = ranks
-            job.R = _encode_R(ranks, self._clock(), job.jobspec.duration)
+            job.R = self._encode_R(ranks, job.jobspec.duration)
             self.post(job, "alloc")
+
+    def _encode_R(self, ranks: Sequence[Rank], duration: float) -> bytes:  # noqa: N802
+        now = self._clock()
+        expiration = now + duration if duration else 0.0
+        if len(ranks) == 1 and not self._scheduler.properties:
+            rank = ranks[0]
+            return resource_set.one_rank(
+                rank.rank, rank.cores, rank.gpus, rank.host, now, expiration
+            )
+        properties = self._scheduler.properties_of(ranks)
+        return resource_set.encode(
+            ResourceSet(tuple(ranks), now, expiration, properties=properties)
+        )
 
     # --- execution --------------------------------------------------------------------------
 
@@ -324,14 +338,6 @@ class Engine:
             await self._executor.terminate()
         await self.commits.drain()
         await self._executor.close()
-
-
-def _encode_R(ranks: Sequence[Rank], now: float, duration: float) -> bytes:  # noqa: N802
-    expiration = now + duration if duration else 0.0
-    if len(ranks) == 1:
-        rank = ranks[0]
-        return resource_set.one_rank(rank.rank, rank.cores, rank.gpus, rank.host, now, expiration)
-    return resource_set.encode(ResourceSet(tuple(ranks), now, expiration))
 
 
 _RELEASE_ALL: Final[Mapping[str, Any]] = {"ranks": "all", "final": True}

@@ -11,7 +11,8 @@ from jobmgrd.commits import Committed
 from jobmgrd.engine import Engine
 from jobmgrd.exec import port
 from jobmgrd.exec.port import Attempt, ExecEvent, Failed, Finished, Notify, Output, Started
-from jobmgrd.jobs.scheduler import NodeConfig, Scheduler
+from jobmgrd.jobs.nodes import NodeConfig
+from jobmgrd.jobs.scheduler import Scheduler
 from jobmgrd.store.memory import MemoryStore
 from jobmgrd.store.port import Changes, InactiveRow, StoreError
 from protocol.job_manager import SubmitReply

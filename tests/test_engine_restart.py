@@ -10,7 +10,8 @@ import pytest
 from jobmgrd.engine import Engine
 from jobmgrd.exec import port
 from jobmgrd.exec.port import Attempt, Fate, Finished, Notify, Output, Started
-from jobmgrd.jobs.scheduler import NodeConfig, Scheduler
+from jobmgrd.jobs.nodes import NodeConfig
+from jobmgrd.jobs.scheduler import Scheduler
 from jobmgrd.store.memory import MemoryStore
 from jobmgrd.store.port import Changes, InactiveRow
 from protocol.jobspec import from_command, parse

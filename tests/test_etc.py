@@ -68,8 +68,9 @@ def test_the_example_shows_the_defaults(tmp_path: Path) -> None:
     assert shown.purge_budget == default.purge_budget
     assert shown.daemon.rundir == default_rundir(0, {})
     assert shown.daemon.statedir == default_statedir(0, {})
-    for name in ("rpc", "events", "heartbeat", "store", "exec", "resource"):
+    for name in ("rpc", "events", "heartbeat", "store", "exec"):
         assert getattr(shown, name) == getattr(default, name), name
+    assert (shown.resource.cores, shown.resource.gpus) == (None, 0)
     assert shown.job_manager.limits == default.job_manager.limits
     assert shown.job_manager.tombstone_limit == default.job_manager.tombstone_limit
     assert shown.job_manager.archive == Archive()

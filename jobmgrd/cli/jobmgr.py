@@ -17,6 +17,7 @@ COMMANDS: Final = {
     "jobs": Entry("jobs.jobs", "List jobs."),
     "cancel": Entry("cancel.cancel", "Cancel jobs."),
     "job": Entry("job.job", "Look into one job, change it, purge old ones."),
+    "resource": Entry("resource.resource", "List nodes, drain them, give them back."),
     "archive": Entry("archive.archive", "List, show and export purged jobs."),
     "stats": Entry("stats.stats", "Show the daemon's counters."),
     "event": Entry("event.event", "Follow events, or publish one."),

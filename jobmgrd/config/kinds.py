@@ -18,7 +18,9 @@ from msgspec import Struct
 from jobmgrd.config.directories import RUNDIR, STATEDIR
 from jobmgrd.jobs.retention import UNLIMITED
 from protocol import duration as fsd
+from protocol import hostlist, idset
 from protocol.job import Result
+from protocol.resource_set import PROPERTY_ILLEGAL
 
 INTEGER_MAX: Final = 2**63 - 1
 """TOML promises 64 bits; what is larger could not be told to a client either."""
@@ -138,6 +140,18 @@ def name(*reserved: str) -> Kind:
     return Kind(expected, read)
 
 
+def ids(*, high: int) -> Kind:
+    """Some of the numbers from 0 to a bound, as an idset (RFC 22)."""
+
+    def read(value: object) -> tuple[int, ...]:
+        numbers = idset.parse(_string(value))
+        if numbers and numbers[-1] > high:
+            raise ValueError(f"must be <= {high}")
+        return numbers
+
+    return Kind(f'numbers from 0 to {high}, such as "0-3" (RFC 22)', read)
+
+
 def _read_flag(value: object) -> bool:
     if not isinstance(value, bool):
         raise TypeError(f"Expected true or false, got {type_name(value)}")
@@ -184,9 +198,31 @@ def _read_endpoint(value: object) -> str:
 
 
 def _read_endpoints(value: object) -> tuple[str, ...]:
+    return tuple(_read_endpoint(item) for item in _filled(_array(value)))
+
+
+def _read_hosts(value: object) -> tuple[str, ...]:
+    hosts = tuple(hostlist.parse(_string(value)))
+    if not hosts:
+        raise ValueError("empty hostlist")
+    return hosts
+
+
+def _read_properties(value: object) -> tuple[str, ...]:
+    return tuple(_read_property(item) for item in _array(value))
+
+
+def _read_property(value: object) -> str:
+    name = _string(value)
+    if not name or PROPERTY_ILLEGAL & set(name):
+        raise ValueError(f"invalid property {name!r}")
+    return name
+
+
+def _array(value: object) -> Sequence[object]:
     if isinstance(value, str) or not isinstance(value, Sequence):
         raise TypeError(f"Expected array, got {type_name(value)}")
-    return tuple(_read_endpoint(item) for item in _filled(value))
+    return value
 
 
 def _string(value: object) -> str:
@@ -237,3 +273,5 @@ USERID: Final = count(low=0, high=USERID_MAX)
 PATH: Final = Kind("an absolute path", _read_path)
 STATE_FILE: Final = Kind(f"an absolute path, or one that starts with {STATEDIR}", _read_state_file)
 ENDPOINTS: Final = Kind(f'endpoints such as ["ipc://{RUNDIR}/NAME"]', _read_endpoints)
+HOSTS: Final = Kind('a hostlist such as "test[0-3]" (RFC 29)', _read_hosts)
+PROPERTIES: Final = Kind('an array of properties such as ["batch"] (RFC 20)', _read_properties)

@@ -8,6 +8,8 @@ from jobmgrd.config.errors import ConfigError
 from jobmgrd.config.files import Place
 from jobmgrd.config.kinds import Kind, type_name
 from jobmgrd.config.schema import Config, Rows, Table, keys
+from jobmgrd.jobs.nodes import configured
+from protocol.errors import FormatError
 
 T = TypeVar("T", bound=Table)
 
@@ -37,6 +39,7 @@ def read(raw: Mapping[str, object], origin: Origin) -> tuple[Config, list[str]]:
             )
     config = _table(Config, known, (), origin)
     _check_endpoints(config, origin)
+    _check_nodes(config, origin)
     return config, warnings
 
 
@@ -108,6 +111,15 @@ def _check_endpoints(config: Config, origin: Origin) -> None:
         raise _endpoint_twice(origin, "rpc")
     if len(seen | set(config.events.bind)) < len(seen) + len(config.events.bind):
         raise _endpoint_twice(origin, "events")
+
+
+def _check_nodes(config: Config, origin: Origin) -> None:
+    """Refuse a node without cores, since nothing could ever run there."""
+    try:
+        configured(config.resource.config)
+    except FormatError as error:
+        source = origin(("resource", "config"))
+        raise ConfigError(source, "resource.config", "", str(error), 'cores = "0-3"') from error
 
 
 def _endpoint_twice(origin: Origin, table: str) -> ConfigError:

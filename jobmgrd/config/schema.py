@@ -18,6 +18,7 @@ from msgspec.structs import FieldInfo, fields
 
 from jobmgrd.config import kinds
 from jobmgrd.config.kinds import Kind
+from jobmgrd.jobs.nodes import Hosts
 from jobmgrd.jobs.retention import UNLIMITED, Limits
 from jobmgrd.jobs.rules import RULES_MAX, Rule
 from jobmgrd.logs import Format, Level
@@ -29,6 +30,8 @@ OnStop = Literal["terminate", "leave"]
 
 HOST_MAX: Final = 2**20
 """More cores or GPUs than this on one host are a typing error."""
+ENTRIES_MAX: Final = 1024
+"""More [[resource.config]] than this are, too."""
 
 
 class Effect(Enum):
@@ -154,11 +157,30 @@ class Exec(Table, frozen=True):
     output_limit: Annotated[int, kinds.size(), RESTART] = 10 * 2**20
 
 
+class ResourceConfig(Table, frozen=True):
+    """What some hosts have, or more of it (flux-config-resource(5))."""
+
+    hosts: Annotated[tuple[str, ...], kinds.HOSTS]
+    cores: Annotated[tuple[int, ...], kinds.ids(high=HOST_MAX - 1)] = ()
+    gpus: Annotated[tuple[int, ...], kinds.ids(high=HOST_MAX - 1)] = ()
+    properties: Annotated[tuple[str, ...], kinds.PROPERTIES] = ()
+
+    def entry(self) -> Hosts:
+        """The entry as the domain takes it."""
+        return Hosts(self.hosts, self.cores, self.gpus, self.properties)
+
+
 class Resource(Table, frozen=True):
-    """What this host has, or pretends to have; None is every core the daemon may run on."""
+    """What this host has, or pretends to have; None is every core the daemon may run on.
+
+    `config` makes several nodes of it, and then says alone what each has.
+    """
 
     cores: Annotated[int | None, kinds.count_or_auto(low=1, high=HOST_MAX), RESTART] = None
     gpus: Annotated[int, kinds.count(low=0, high=HOST_MAX), RESTART] = 0
+    config: Annotated[
+        tuple[Hosts, ...], Rows(ResourceConfig, ResourceConfig.entry, ENTRIES_MAX), RESTART
+    ] = ()
 
 
 class Config(Table, frozen=True):

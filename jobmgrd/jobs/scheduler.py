@@ -1,85 +1,13 @@
-"""A simple scheduler: counts cores and GPUs of nodes, places task slots first fit.
+"""A simple scheduler: counts cores and GPUs of nodes, places task slots first fit."""
 
-Free cores and GPUs of a node are bits of an integer, so that taking the lowest n of a thousand
-costs a few machine words (flux-core's sched-simple does the same over rlists).
-"""
-
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
+from jobmgrd.jobs.nodes import Node, NodeConfig, properties_of, slots
 from protocol.errors import FormatError
 from protocol.jobspec import Jobspec
-from protocol.resource_set import Rank
-
-
-class NodeConfig(Struct, frozen=True):
-    """What a node has, or pretends to have."""
-
-    rank: int
-    host: str
-    cores: int
-    gpus: int = 0
-
-
-class Node:
-    """A node's resources, free and taken; masks have a bit for each core and GPU."""
-
-    __slots__ = (
-        "all_cores",
-        "all_gpus",
-        "cores",
-        "free_cores",
-        "free_gpus",
-        "gpus",
-        "host",
-        "rank",
-    )
-
-    def __init__(self, config: NodeConfig) -> None:
-        self.rank = config.rank
-        self.host = config.host
-        self.cores = self.all_cores = config.cores
-        self.gpus = self.all_gpus = config.gpus
-        self.free_cores = (1 << config.cores) - 1
-        self.free_gpus = (1 << config.gpus) - 1
-
-    def fits(self, spec: Jobspec) -> int:
-        """How many slots of a job fit here now."""
-        return _slots(self.cores, self.gpus, spec)
-
-    def take(self, spec: Jobspec, slots: int) -> Rank:
-        """Take the resources of so many slots; an exclusive job takes the whole node."""
-        cores = self.all_cores if spec.exclusive else slots * spec.cores_per_slot
-        gpus = self.all_gpus if spec.exclusive else slots * spec.gpus_per_slot
-        core_ids, self.free_cores = _lowest(self.free_cores, cores)
-        gpu_ids, self.free_gpus = _lowest(self.free_gpus, gpus)
-        self.cores -= cores
-        self.gpus -= gpus
-        return Rank(self.rank, core_ids, gpu_ids, self.host)
-
-    def reserve(self, alloc: Rank) -> None:
-        """Take exactly these; for jobs found running at a restart."""
-        for id in alloc.cores:
-            self.free_cores &= ~(1 << id)
-        for id in alloc.gpus:
-            self.free_gpus &= ~(1 << id)
-        self.cores = self.free_cores.bit_count()
-        self.gpus = self.free_gpus.bit_count()
-
-    def give_back(self, alloc: Rank) -> None:
-        """Free what was taken."""
-        for id in alloc.cores:
-            self.free_cores |= 1 << id
-        for id in alloc.gpus:
-            self.free_gpus |= 1 << id
-        self.cores += len(alloc.cores)
-        self.gpus += len(alloc.gpus)
-
-    @property
-    def idle(self) -> bool:
-        """Whether nothing here is taken."""
-        return self.cores == self.all_cores and self.gpus == self.all_gpus
+from protocol.resource_set import Rank, ResourceSet
 
 
 class Scheduler:
@@ -87,9 +15,15 @@ class Scheduler:
 
     def __init__(self, nodes: Sequence[NodeConfig]) -> None:
         self._nodes = {node.rank: Node(node) for node in nodes}
-        self._totals = Totals(
-            nodes=len(nodes), cores=sum(n.cores for n in nodes), gpus=sum(n.gpus for n in nodes)
-        )
+        self._up = list(self._nodes.values())  # those that new jobs may use
+        self._totals = self.free
+        self.properties = properties_of(self._up)
+        """Property -> the ranks that have it."""
+
+    @property
+    def hosts(self) -> Mapping[int, str]:
+        """The host of each rank."""
+        return {rank: node.host for rank, node in self._nodes.items()}
 
     @property
     def totals(self) -> "Totals":
@@ -112,17 +46,21 @@ class Scheduler:
         Raises:
             FormatError: "unsatisfiable request: ..." with what was asked for and what there is.
         """
-        room = sorted(_slots(n.all_cores, n.all_gpus, spec) for n in self._nodes.values())
+        room = sorted(slots(n.all_cores, n.all_gpus, spec) for n in self._nodes.values())
         if _share(spec, room[::-1]) is None:
             raise FormatError(f"unsatisfiable request: {_asked(spec)} of {self._totals}")
 
     def alloc(self, spec: Jobspec) -> list[Rank] | None:
         """Take resources for a job, or None if there is no room for it now."""
-        nodes = [n for n in self._nodes.values() if n.idle or not spec.exclusive]
+        nodes = [n for n in self._up if n.idle] if spec.exclusive else self._up
         shares = _share(spec, [node.fits(spec) for node in nodes])
         if shares is None:
             return None
         return [node.take(spec, n) for node, n in zip(nodes, shares, strict=False) if n]
+
+    def drain(self, ranks: Collection[int]) -> None:
+        """Give new jobs nothing of these ranks, and of no others, from now on."""
+        self._up = [node for rank, node in self._nodes.items() if rank not in ranks]
 
     def reserve(self, allocs: Sequence[Rank]) -> None:
         """Take what a running job holds already."""
@@ -136,6 +74,30 @@ class Scheduler:
             if alloc.rank in self._nodes:
                 self._nodes[alloc.rank].give_back(alloc)
 
+    # --- what there is, as R tells it ---------------------------------------------------------
+
+    @property
+    def all(self) -> ResourceSet:
+        """Every node with all that it has."""
+        return self._resource_set(node.whole for node in self._nodes.values())
+
+    @property
+    def allocated(self) -> ResourceSet:
+        """What is taken."""
+        return self._resource_set(node.taken for node in self._nodes.values() if not node.idle)
+
+    def of(self, ranks: Collection[int]) -> ResourceSet:
+        """All that these nodes have."""
+        return self._resource_set(n.whole for n in self._nodes.values() if n.rank in ranks)
+
+    def properties_of(self, held: Sequence[Rank]) -> Mapping[str, frozenset[int]]:
+        """The properties of the nodes of an allocation."""
+        return properties_of(self._nodes[rank.rank] for rank in held)
+
+    def _resource_set(self, held: Iterable[Rank]) -> ResourceSet:
+        ranks = tuple(held)
+        return ResourceSet(ranks, properties=self.properties_of(ranks))
+
 
 class Totals(Struct, frozen=True):
     """Counts of resources."""
@@ -147,11 +109,6 @@ class Totals(Struct, frozen=True):
     def __str__(self) -> str:
         nodes = "1 node" if self.nodes == 1 else f"{self.nodes} nodes"
         return f"{nodes} with {self.cores} cores and {self.gpus} GPUs"
-
-
-def _slots(cores: int, gpus: int, spec: Jobspec) -> int:
-    fit = cores // spec.cores_per_slot
-    return min(fit, gpus // spec.gpus_per_slot) if spec.gpus_per_slot else fit
 
 
 def _share(spec: Jobspec, room: Sequence[int]) -> list[int] | None:
@@ -172,16 +129,6 @@ def _share(spec: Jobspec, room: Sequence[int]) -> list[int] | None:
         if not want:
             return shares
     return None
-
-
-def _lowest(free: int, count: int) -> tuple[tuple[int, ...], int]:
-    """Take the lowest `count` set bits; the ids taken, and what stays free."""
-    ids = []
-    for _ in range(count):
-        bit = free & -free
-        ids.append(bit.bit_length() - 1)
-        free ^= bit
-    return tuple(ids), free
 
 
 def _asked(spec: Jobspec) -> str:

@@ -28,6 +28,8 @@ from jobmgrd.services.purge_log import PurgeLog
 from jobmgrd.services.purge_run import PurgeRun
 from jobmgrd.services.purger import Purger
 from jobmgrd.services.raise_ import Raise
+from jobmgrd.services.resource import Resource
+from jobmgrd.services.resource_drain import ResourceDrain
 from jobmgrd.services.retention import Retention
 from jobmgrd.services.stats import Stats
 from jobmgrd.services.totals import Totals
@@ -96,6 +98,7 @@ async def assemble(parts: Parts) -> Services:
     job_state = JobState(lambda event: publish(JOB_STATE, payload.encode(event)))
     totals = Totals(store)
     totals.begin(await store.totals())
+    resource_drain = ResourceDrain(engine, store, parts.recovered.meta, clock)
     job_info = JobInfo(engine, store, router)
     for listener in (job_state, journal, totals, job_info, job_stats):
         engine.commits.listen(listener)
@@ -120,6 +123,8 @@ async def assemble(parts: Parts) -> Services:
         Raise(engine, store),
         Urgency(engine, store),
         Getattr(engine, store),
+        Resource(engine, resource_drain),
+        resource_drain,
         purge,
         purge_log,
         retention,

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobmgrd.jobs.scheduler import NodeConfig, Scheduler
+from jobmgrd.jobs.nodes import NodeConfig
+from jobmgrd.jobs.scheduler import Scheduler
 from protocol.errors import FormatError
 from protocol.jobspec import Jobspec, from_command, parse
 from protocol.resource_set import Rank

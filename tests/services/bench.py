@@ -10,8 +10,9 @@ from jobmgrd.call import PeerGoneError
 from jobmgrd.engine import Engine
 from jobmgrd.exec import port
 from jobmgrd.exec.port import Attempt, Finished, Notify, Started
+from jobmgrd.jobs.nodes import NodeConfig
 from jobmgrd.jobs.retention import Candidate, History
-from jobmgrd.jobs.scheduler import NodeConfig, Scheduler
+from jobmgrd.jobs.scheduler import Scheduler
 from jobmgrd.router import Router
 from jobmgrd.services.job_info import JobInfo
 from jobmgrd.services.job_list import JobList

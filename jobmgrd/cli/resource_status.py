@@ -1,0 +1,62 @@
+"""jobmgr resource status: the nodes by what new jobs may do with them, and why."""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+import click
+
+from jobmgrd.cli import text_table
+from jobmgrd.cli.connection import connect
+from jobmgrd.cli.failure import about
+from jobmgrd.cli.lazy import examples
+from jobmgrd.cli.nodes_held import Held, held
+from jobmgrd.cli.when import iso
+from protocol import hostlist, idset
+from protocol.resource import SchedStatusReply, StatusReply
+
+_HEADINGS: Final = ("STATE", "NNODES", "RANKS", "SINCE", "NODELIST", "REASON")
+
+
+@click.command(
+    epilog=examples(
+        "jobmgr resource status",
+        "jobmgr resource status --json | jq .drain",
+    )
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the daemon's answer as JSON.")
+def status(*, as_json: bool) -> None:
+    """List the nodes by what new jobs may do with them.
+
+    A drained node gets no new jobs; while some still run there, it is draining.
+    """
+    with connect() as client, about("resource status"):
+        if as_json:
+            click.echo(json.dumps(client.rpc("resource.status")))
+            return
+        found = client.rpc("resource.status", reply=StatusReply)
+        busy = held(client.rpc("resource.sched-status", reply=SchedStatusReply).allocated)
+    for line in text_table.lines(_HEADINGS, _rows(found, busy)):
+        click.echo(line)
+
+
+def _rows(found: StatusReply, busy: Held) -> Iterator[tuple[object, ...]]:
+    hosts = held(found.R).hosts
+    drained = {rank for ranks in found.drain for rank in idset.parse(ranks)}
+    yield _row("avail", [rank for rank in hosts if rank not in drained], hosts)
+    for ranks, info in found.drain.items():
+        for state, group in _split(idset.parse(ranks), busy):
+            yield _row(state, group, hosts, info.timestamp, info.reason)
+
+
+def _split(ranks: tuple[int, ...], busy: Held) -> Iterator[tuple[str, list[int]]]:
+    for state, with_jobs in (("draining", True), ("drained", False)):
+        if group := [rank for rank in ranks if (rank in busy.parts) is with_jobs]:
+            yield state, group
+
+
+def _row(
+    state: str, ranks: list[int], hosts: Mapping[int, str], since: float = 0.0, reason: str = ""
+) -> tuple[object, ...]:
+    names = hostlist.format(hosts[rank] for rank in ranks)
+    return state, len(ranks), idset.format(ranks), iso(since), names, reason
