@@ -8,6 +8,7 @@ from typing import Any, Protocol, TypeAlias
 
 from msgspec import Struct
 
+from jobmgrd.publisher import Published
 from protocol import payload
 from protocol.errors import ENODATA, RpcError
 from protocol.message import FLAG_STREAMING, Cred, Request, Response
@@ -28,11 +29,18 @@ class PeerGoneError(ConnectionError):
 class Peer(Protocol):
     """One sender of requests, as its transport knows it; hashable."""
 
+    @property
+    def format(self) -> payload.Format:
+        """What a response is encoded in if its request had no payload."""
+
     def send(self, response: Response) -> None:
         """Hand a response over to the peer. Raises PeerGoneError."""
 
     def send_tracked(self, response: Response) -> Gone:
         """The same for a large response, whose way out can be followed."""
+
+    def post(self, event: Published) -> None:
+        """Hand an event over to the peer that subscribed to it. Raises PeerGoneError."""
 
 
 class Outlet(Protocol):
@@ -58,7 +66,7 @@ class Call:
         self._request = request
         self._answered = request.noresponse
         self.peer = peer
-        self.format = payload.format_of(request.payload)
+        self.format = payload.format_of(request.payload) if request.payload else peer.format
 
     @property
     def topic(self) -> str:

@@ -1,6 +1,6 @@
 """The composition root: builds every part, starts them in order, takes them down in reverse.
 
-run directory -> store -> engine -> router and services -> PUB -> ROUTER -> heartbeat
+run directory -> store -> engine -> router and services -> PUB -> ROUTER and local -> heartbeat
 """
 
 import asyncio
@@ -18,6 +18,7 @@ import structlog
 import zmq
 
 from jobmgrd import VERSION
+from jobmgrd.access import Access
 from jobmgrd.archive.port import Archive, ArchiveError
 from jobmgrd.archive.sqlite import SqliteArchive
 from jobmgrd.clock import Clock
@@ -30,6 +31,7 @@ from jobmgrd.exec.simulated import SimulatedExecutor
 from jobmgrd.exec.switch import Switch
 from jobmgrd.jobs.nodes import NodeConfig, configured
 from jobmgrd.jobs.scheduler import Scheduler
+from jobmgrd.publisher import Publisher
 from jobmgrd.router import Router
 from jobmgrd.services.assembly import Parts, assemble
 from jobmgrd.services.config import ConfigService
@@ -38,6 +40,7 @@ from jobmgrd.store.port import Recovered, Store
 from jobmgrd.store.schema import Durability
 from jobmgrd.store.sqlite import SqliteStore
 from jobmgrd.systemd import Notifier
+from jobmgrd.transport.unix_local import UnixLocal
 from jobmgrd.transport.zmq_pub import ZmqPub
 from jobmgrd.transport.zmq_router import ZmqRouter
 from protocol.message import ROLE_LOCAL, ROLE_OWNER, Cred
@@ -45,6 +48,7 @@ from protocol.message import ROLE_LOCAL, ROLE_OWNER, Cred
 log = structlog.get_logger()
 
 PRIVATE: Final = 0o700
+PASSABLE: Final = 0o711
 
 
 class StartError(Exception):
@@ -78,6 +82,8 @@ class Daemon:
         self._launcher = Launcher(rundir / "exec", statedir / "exec.log")
         self._cred = Cred(os.getuid(), ROLE_OWNER | ROLE_LOCAL)
         self._clock = Clock(wall)
+        self._access = Access(self._cred.userid)
+        self._publisher = Publisher(self._cred)
         self._stop = asyncio.Event()
 
     async def run(self) -> None:
@@ -114,15 +120,16 @@ class Daemon:
                 archive=archive,
                 recovered=recovered,
                 router=router,
-                publish=self._pub.publish,
+                publisher=self._publisher,
                 spawn=tasks.create_task,
                 clock=self._clock,
+                access=self._access,
             )
         )
         stack.push_async_callback(services.purge_log.close)
         await self._recover(recovered)
         self._handle_signals(services.config)
-        self._open_sockets()
+        await self._open_sockets()
         notifier = Notifier()
         for work in (services.heartbeat.run(), notifier.watchdog()):
             stack.callback(tasks.create_task(work).cancel)
@@ -140,8 +147,8 @@ class Daemon:
         )
 
     def _take_directories(self, stack: AsyncExitStack) -> None:
-        for directory in (self._rundir, self._statedir):
-            make_private(directory)
+        make_private(self._rundir, guests=self._loaded.config.access.allow_guest_user)
+        make_private(self._statedir)
         lock = Lock(self._rundir / "lock")
         lock.acquire()
         stack.callback(lock.release)
@@ -161,6 +168,7 @@ class Daemon:
         stack.callback(context.term)
         router = Router(tasks.create_task)
         self._pub = ZmqPub(context, self._endpoints(config.events.bind), self._cred)
+        self._publisher.add(self._pub)
         stack.callback(self._pub.close)
         self._rpc = ZmqRouter(
             context,
@@ -170,14 +178,26 @@ class Daemon:
             max_message_size=config.rpc.max_message_size,
         )
         stack.callback(self._rpc.close)
+        self._local = UnixLocal(
+            self._rundir / "local",
+            self._access,
+            router.dispatch,
+            router.disconnect,
+            max_message_size=config.rpc.max_message_size,
+        )
+        stack.push_async_callback(self._local.close)
         return router
 
-    def _open_sockets(self) -> None:
+    async def _open_sockets(self) -> None:
+        umask = os.umask(0o077)  # none but the owner may connect to ZeroMQ's
         try:
             self._pub.open()
             self._rpc.open()
-        except zmq.ZMQError as error:
+            await self._local.open()
+        except (zmq.ZMQError, OSError) as error:
             raise StartError(f"cannot bind in {self._rundir}: {error}") from error
+        finally:
+            os.umask(umask)
 
     def _make_engine(self, stack: AsyncExitStack, recovered: Recovered) -> None:
         scheduler = Scheduler(self._nodes(self._loaded.config))
@@ -239,8 +259,10 @@ class Daemon:
         return [expand(t, rundir=self._rundir, statedir=self._statedir) for t in templates]
 
 
-def make_private(directory: Path) -> None:
+def make_private(directory: Path, *, guests: bool = False) -> None:
     """Make a directory that only its owner may enter, or check that it is one.
+
+    Guests may pass through theirs to the one socket that lets them in, and cannot list it.
 
     Raises:
         StartError: it cannot be made, is not ours, or others may enter it.
@@ -252,6 +274,9 @@ def make_private(directory: Path) -> None:
         raise StartError(f"cannot use {directory}: {error.strerror}") from error
     if status.st_uid != os.getuid():
         raise StartError(f"{directory} belongs to user {status.st_uid}, expected {os.getuid()}")
-    if stat.S_IMODE(status.st_mode) & 0o077:
-        mode = stat.S_IMODE(status.st_mode)
+    mode = stat.S_IMODE(status.st_mode)
+    if mode & 0o077 and mode != PASSABLE:
         raise StartError(f"{directory} is open to others (mode {mode:04o}), expected 0700")
+    expected = PASSABLE if guests else PRIVATE
+    if mode & 0o777 != expected and (guests or mode == PASSABLE):
+        directory.chmod(expected)

@@ -43,3 +43,9 @@ class PublishReply(Struct, frozen=True):
     """The sequence number that the event got."""
 
     seq: int
+
+
+class SubscribeRequest(Struct, frozen=True):
+    """event.subscribe, event.unsubscribe: how the topics begin; "" is all."""
+
+    topic: str

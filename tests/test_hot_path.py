@@ -78,7 +78,7 @@ async def bench() -> AsyncIterator[Bench]:
     """A daemon without sockets that also takes jobs in, and has the journal listened to."""
     made = Bench(cores=BATCH)
     await made.boot()
-    made.router.add(JobIngest(made.engine, lambda: 1.0))
+    made.router.add(JobIngest(made.engine, lambda: 1.0, OWNER.userid))
     made.router.add(Getattr(made.engine, made.store))
     made.send(Peer(), "job-manager.events-journal", {}, stream=True)
     await made.settle()

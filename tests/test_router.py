@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from jobmgrd.call import Call, Gone, PeerGoneError, Stream, Value
 from jobmgrd.flow import AHEAD_MAX, Flow
+from jobmgrd.publisher import Published
 from jobmgrd.router import OWNER, Route, Router, cancel_route
 from protocol.errors import RpcError
 from protocol.message import (
@@ -21,11 +22,13 @@ from protocol.message import (
     Request,
     Response,
 )
-from protocol.payload import decode, encode
+from protocol.payload import Format, decode, encode
 
 
 class Peer:
     """A peer that keeps what it is sent, until it has gone."""
+
+    format = Format.MSGPACK
 
     def __init__(self) -> None:
         self.received: list[Response] = []
@@ -38,6 +41,10 @@ class Peer:
         n = len(self.unread)
         self.unread.append(True)
         return lambda: not self.unread[n]
+
+    def post(self, event: Published) -> None:
+        """See the router's Peer."""
+        raise AssertionError(f"nobody subscribed to {event.topic}")
 
     def send(self, response: Response) -> None:
         """See the router's Peer."""

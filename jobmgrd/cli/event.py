@@ -19,7 +19,7 @@ from jobmgrd.cli.lazy import examples
 from jobmgrd.cli.when import iso
 from jobmgrd.client import follow_purges
 from protocol.events import PurgeEvent
-from protocol.payload import encode
+from protocol.payload import Format, encode
 
 SHORT: Final = 3
 """Ids of a batch that are named unless all are asked for."""
@@ -58,7 +58,7 @@ def pub(topic: str, payload: dict[str, Any] | None) -> None:
     """Publish an event with an optional payload, a JSON object."""
     request = {"topic": topic}
     if payload is not None:
-        request["payload"] = b64encode(encode(payload)).decode()
+        request["payload"] = b64encode(encode(payload, Format.JSON)).decode()
     with connect() as client, about(f"publish {topic}"):
         client.rpc("event.publish", request)
 

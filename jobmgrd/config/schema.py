@@ -81,6 +81,13 @@ class Events(Table, frozen=True):
     job_state: Annotated[bool, kinds.FLAG] = False
 
 
+class Access(Table, frozen=True):
+    """Who but the owner may connect to the local socket (flux-config-access(5))."""
+
+    allow_guest_user: Annotated[bool, kinds.FLAG] = False
+    allow_root_owner: Annotated[bool, kinds.FLAG] = False
+
+
 class Heartbeat(Table, frozen=True):
     """Seconds between two pulses (flux-config-heartbeat(5))."""
 
@@ -189,6 +196,7 @@ class Config(Table, frozen=True):
     daemon: Daemon = Daemon()
     rpc: Rpc = Rpc()
     events: Events = Events()
+    access: Access = Access()
     heartbeat: Heartbeat = Heartbeat()
     job_manager: JobManager = JobManager()
     store: Store = Store()

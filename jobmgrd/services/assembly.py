@@ -6,14 +6,16 @@ from functools import partial
 from pathlib import Path
 
 from jobmgrd import logs
+from jobmgrd.access import Access
 from jobmgrd.archive.port import Archive
 from jobmgrd.clock import Clock
 from jobmgrd.config import Config, Loaded
 from jobmgrd.engine import Engine
+from jobmgrd.publisher import Publisher
 from jobmgrd.router import Router, Spawn
 from jobmgrd.services.broker import Ping
 from jobmgrd.services.config import ConfigService
-from jobmgrd.services.event import EventService, Publish
+from jobmgrd.services.event import EventService
 from jobmgrd.services.getattr import Getattr
 from jobmgrd.services.heartbeat import Heartbeat
 from jobmgrd.services.job_info import JobInfo
@@ -35,7 +37,6 @@ from jobmgrd.services.stats import Stats
 from jobmgrd.services.totals import Totals
 from jobmgrd.services.urgency import Urgency
 from jobmgrd.store.port import PurgeRecord, Recovered, Store
-from protocol import payload
 from protocol.events import JOB_STATE, PURGE, PurgeEvent
 from protocol.message import Cred
 
@@ -52,9 +53,10 @@ class Parts:
     archive: Archive | None
     recovered: Recovered
     router: Router
-    publish: Publish
+    publisher: Publisher
     spawn: Spawn
     clock: Clock
+    access: Access
 
 
 @dataclass(frozen=True)
@@ -73,17 +75,15 @@ async def assemble(parts: Parts) -> Services:
         StoreError: the store cannot be read.
     """
     engine, store, router = parts.engine, parts.store, parts.router
-    publish, clock, archive = parts.publish, parts.clock, parts.archive
-    heartbeat = Heartbeat(
-        lambda topic: publish(topic, payload.encode({})), parts.loaded.config.heartbeat.period
-    )
+    publish, clock, archive = parts.publisher.publish, parts.clock, parts.archive
+    heartbeat = Heartbeat(lambda topic: publish(topic, {}), parts.loaded.config.heartbeat.period)
     retention = Retention(engine, store, parts.recovered, parts.spawn, clock)
     engine.commits.class_of = retention.class_of
     journal = Journal(engine, store, router)
     job_stats = JobStats(engine, store, router)
 
     def announce_purge(event: PurgeEvent) -> None:
-        publish(PURGE, payload.encode(event))
+        publish(PURGE, event)
         journal.purged(event)
         job_stats.changed()
 
@@ -95,17 +95,23 @@ async def assemble(parts: Parts) -> Services:
     heartbeat.listen(retention.on_heartbeat)
     heartbeat.listen(purge_run.on_heartbeat)
     heartbeat.listen(purge_log.on_heartbeat)
-    job_state = JobState(lambda event: publish(JOB_STATE, payload.encode(event)))
+    job_state = JobState(lambda event: publish(JOB_STATE, event))
     totals = Totals(store)
     totals.begin(await store.totals())
     resource_drain = ResourceDrain(engine, store, parts.recovered.meta, clock)
     job_info = JobInfo(engine, store, router)
+    events = EventService(publish, router)
+    parts.publisher.add(events)
     for listener in (job_state, journal, totals, job_info, job_stats):
         engine.commits.listen(listener)
 
     def apply(new: Config) -> None:
         logs.configure(new.daemon.log_level, new.daemon.log_format)
         clock.accept()
+        parts.access.configure(
+            allow_guest_user=new.access.allow_guest_user,
+            allow_root_owner=new.access.allow_root_owner,
+        )
         heartbeat.configure(new.heartbeat.period)
         retention.configure(new.job_manager.limits, new.job_manager.retention)
         store.limit_tombstones(new.job_manager.tombstone_limit)
@@ -115,7 +121,7 @@ async def assemble(parts: Parts) -> Services:
     config = ConfigService(parts.config_path, parts.loaded, apply)
     apply(parts.loaded.config)
     for service in (
-        JobIngest(engine, time.monotonic),
+        JobIngest(engine, time.monotonic, parts.cred.userid),
         job_info,
         JobList(engine, store, router),
         JobListId(engine, store, router),
@@ -133,7 +139,7 @@ async def assemble(parts: Parts) -> Services:
         Stats(engine, store, purge, journal, totals, archive, clock),
         heartbeat,
         config,
-        EventService(publish),
+        events,
     ):
         router.add(service)
     router.add(Ping(sorted({topic.partition(".")[0] for topic in router.table})))

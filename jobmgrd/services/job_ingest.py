@@ -20,11 +20,18 @@ KNOWN_FLAGS: Final = int(Flag.DEBUG | Flag.WAITABLE | Flag.NOVALIDATE)
 
 
 class JobIngest:
-    """Ids are FLUIDs that go on from the highest ever given, by a clock that never goes back."""
+    """Ids are FLUIDs that go on from the highest ever given, by a clock that never goes back.
 
-    def __init__(self, engine: Engine, monotonic: Callable[[], float]) -> None:
+    Args:
+        engine: takes the jobs.
+        monotonic: that clock, in seconds.
+        owner: whose processes jobs are; jobs of others may only be simulated.
+    """
+
+    def __init__(self, engine: Engine, monotonic: Callable[[], float], owner: int) -> None:
         self._engine = engine
         self._monotonic = monotonic
+        self._owner = owner
         self._ids = jobid.Generator(after=engine.max_jobid)
         self._epoch = monotonic() - jobid.timestamp(engine.max_jobid) / 1000
 
@@ -45,6 +52,8 @@ class JobIngest:
             self._engine.scheduler.check(jobspec)
         except FormatError as error:
             raise RpcError(errno.EINVAL, str(error)) from error
+        if userid != self._owner and jobspec.test is None:
+            raise RpcError(errno.EPERM, "jobmgrd runs processes as its owner alone")
         return self._engine.submit(
             self._ids.next(int((self._monotonic() - self._epoch) * 1000)),
             jobspec,

@@ -15,6 +15,7 @@ import zmq
 
 from jobmgrd import multipart
 from jobmgrd.drain import Drain
+from jobmgrd.publisher import Published
 from protocol.events import READY
 from protocol.message import Cred, Event
 
@@ -23,14 +24,14 @@ _SUBSCRIBE_READY: Final = b"\x01" + READY.encode()
 
 
 class ZmqPub:
-    """Binds the event endpoints and numbers what it publishes."""
+    """Binds the event endpoints, and sends what it is given to deliver."""
 
     def __init__(
         self, context: "zmq.Context[zmq.Socket[bytes]]", endpoints: Sequence[str], cred: Cred
     ) -> None:
         self._endpoints = endpoints
         self._cred = cred
-        self.sequence = 0
+        self._sequence = 0
         self._socket = context.socket(zmq.XPUB)
         self._socket.setsockopt(zmq.LINGER, 200)
         self._socket.setsockopt(zmq.SNDHWM, SEND_HWM)
@@ -52,18 +53,17 @@ class ZmqPub:
             self._drain.close()
             self._socket.close()
 
-    def publish(self, topic: str, payload: bytes | None, cred: Cred | None = None) -> int:
-        """Publish an event and return its sequence; never blocks."""
-        self.sequence += 1
-        self._send(Event(topic, payload, self.sequence & 0xFFFFFFFF, cred or self._cred))
-        return self.sequence
+    def deliver(self, event: Published) -> None:
+        """Send an event; never blocks."""
+        self._sequence = event.sequence
+        self._send(event.frames)
 
-    def _send(self, event: Event) -> None:
-        multipart.send(self._socket, event.frames())
+    def _send(self, frames: list[bytes]) -> None:
+        multipart.send(self._socket, frames)
         self._drain.soon()
 
     def _take(self, frames: list[bytes]) -> None:
         """Answer a subscription to a topic of readiness; all others are ZeroMQ's own business."""
         if frames[0].startswith(_SUBSCRIBE_READY):
             topic = frames[0][1:].decode(errors="replace")
-            self._send(Event(topic, None, self.sequence & 0xFFFFFFFF, self._cred))
+            self._send(Event(topic, None, self._sequence, self._cred).frames())

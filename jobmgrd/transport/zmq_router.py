@@ -10,8 +10,10 @@ from msgspec import Struct
 from jobmgrd import multipart
 from jobmgrd.call import Gone, PeerGoneError
 from jobmgrd.drain import Drain
+from jobmgrd.publisher import Published
 from protocol.errors import MessageError
 from protocol.message import Cred, Request, Response, decode
+from protocol.payload import Format
 
 log = structlog.get_logger()
 
@@ -29,6 +31,11 @@ class ZmqPeer(Struct, frozen=True):
     transport: "ZmqRouter"
     identity: bytes
 
+    @property
+    def format(self) -> Format:
+        """See Peer."""
+        return Format.MSGPACK
+
     def send(self, response: Response) -> None:
         """See Peer."""
         self.transport.send(response)
@@ -36,6 +43,10 @@ class ZmqPeer(Struct, frozen=True):
     def send_tracked(self, response: Response) -> Gone:
         """See Peer."""
         return self.transport.send_tracked(response)
+
+    def post(self, event: Published) -> None:
+        """See Peer."""
+        self.transport.post(self.identity, event)
 
 
 class ZmqRouter:
@@ -87,7 +98,15 @@ class ZmqRouter:
         Raises:
             PeerGoneError: it has disconnected, or too much waits for it already.
         """
-        self._hand_over(multipart.send, response)
+        self._hand_over(multipart.send, response.frames())
+
+    def post(self, identity: bytes, event: Published) -> None:
+        """Send an event to a peer that subscribed to it by event.subscribe.
+
+        Raises:
+            PeerGoneError: as `send`.
+        """
+        self._hand_over(multipart.send, [identity, *event.frames])
 
     def send_tracked(self, response: Response) -> Gone:
         """Send a large response; the answer tells whether ZeroMQ still holds it.
@@ -95,12 +114,12 @@ class ZmqRouter:
         Raises:
             PeerGoneError: as `send`.
         """
-        tracker = self._hand_over(multipart.send_tracked, response)
+        tracker = self._hand_over(multipart.send_tracked, response.frames())
         return lambda: bool(tracker.done)
 
-    def _hand_over(self, send: _Send[T], response: Response) -> T:
+    def _hand_over(self, send: _Send[T], frames: Sequence[bytes]) -> T:
         try:
-            return send(self._socket, response.frames())
+            return send(self._socket, frames)
         except zmq.ZMQError as error:
             self.dropped += 1
             raise PeerGoneError(str(error)) from error

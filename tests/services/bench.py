@@ -13,6 +13,7 @@ from jobmgrd.exec.port import Attempt, Finished, Notify, Started
 from jobmgrd.jobs.nodes import NodeConfig
 from jobmgrd.jobs.retention import Candidate, History
 from jobmgrd.jobs.scheduler import Scheduler
+from jobmgrd.publisher import Published
 from jobmgrd.router import Router
 from jobmgrd.services.job_info import JobInfo
 from jobmgrd.services.job_list import JobList
@@ -22,7 +23,7 @@ from jobmgrd.store.memory import MemoryStore
 from protocol.events import PurgeEvent
 from protocol.jobspec import from_command, parse
 from protocol.message import FLAG_STREAMING, ROLE_OWNER, ROLE_USER, Cred, Request, Response
-from protocol.payload import decode, encode
+from protocol.payload import Format, decode, encode
 
 OWNER = Cred(1, ROLE_OWNER)
 GUEST = Cred(99, ROLE_USER)
@@ -34,8 +35,11 @@ SETTLED = 120
 class Peer:
     """A peer that keeps what it is sent, up to a bound, as a transport's."""
 
+    format = Format.MSGPACK
+
     def __init__(self, bound: int = 1_000_000, *, reads: bool = True) -> None:
         self.received: list[Response] = []
+        self.events: list[Published] = []
         self._bound = bound
         self.reads = reads
 
@@ -49,6 +53,10 @@ class Peer:
         """See the router's Peer."""
         self.send(response)
         return lambda: self.reads
+
+    def post(self, event: Published) -> None:
+        """See the router's Peer."""
+        self.events.append(event)
 
     def of(self, matchtag: int) -> list[Response]:
         """The responses to one request."""

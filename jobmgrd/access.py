@@ -1,0 +1,47 @@
+"""Who may connect over a unix socket, and as whom: RFC 12's policy for the local connector."""
+
+from typing import Final
+
+from protocol.message import (
+    ROLE_ADMIN,
+    ROLE_LOCAL,
+    ROLE_OWNER,
+    ROLE_USER,
+    USERID_UNKNOWN,
+    Cred,
+)
+
+_LOWER: Final = ROLE_USER | ROLE_LOCAL | ROLE_ADMIN
+
+
+class Access:
+    """The instance's owner always may; root and others if they are allowed to."""
+
+    def __init__(self, owner: int) -> None:
+        self._owner = owner
+        self._guests = self._root = False
+
+    def configure(self, *, allow_guest_user: bool, allow_root_owner: bool) -> None:
+        """Take over `[access]`: it holds for those who connect from now on."""
+        self._guests = allow_guest_user
+        self._root = allow_root_owner
+
+    def admit(self, userid: int) -> Cred | None:
+        """Who a user is here; None if that user may not connect."""
+        if userid == self._owner:
+            return Cred(userid, ROLE_OWNER | ROLE_LOCAL)
+        if userid == 0 and self._root:
+            return Cred(self._owner, ROLE_OWNER | ROLE_LOCAL)
+        return Cred(userid, ROLE_USER | ROLE_LOCAL) if self._guests else None
+
+
+def lowered(cred: Cred, claim: Cred) -> Cred:
+    """Who an owner's message is from: who its header names, if that is less than the owner.
+
+    Test tools act as a guest so (FLUX_HANDLE_USERID and FLUX_HANDLE_ROLEMASK). All others, and
+    an owner that names no lower role, are who they are. See RFC 12, Credential Assignment.
+    """
+    if not cred.is_owner or not claim.rolemask or claim.is_owner:
+        return cred
+    userid = cred.userid if claim.userid == USERID_UNKNOWN else claim.userid
+    return Cred(userid, claim.rolemask & _LOWER)
