@@ -35,6 +35,7 @@ POSITION: Final = "exec"
 """The name under which the position of the executor's events is kept."""
 
 Effect: TypeAlias = Callable[[Job], None]
+_Waiting: TypeAlias = "tuple[Job, asyncio.Future[None]]"
 
 
 class Committed(Struct, frozen=True):
@@ -69,6 +70,7 @@ class Commits:
         self._jobs = jobs
         self._dirty: dict[int, Job] = {}
         self._effects: list[tuple[Job, Effect]] = []
+        self._waiting: list[_Waiting] = []
         self._output: dict[int, list[bytes]] = {}
         self._submits: dict[int, asyncio.Future[SubmitReply]] = {}
         self._listeners: list[Listener] = []
@@ -94,17 +96,15 @@ class Commits:
         self._effects.append((job, effect))
 
     def durable(self, job: Job) -> "asyncio.Future[None]":
-        """A future that is done once the job, as it is now, is durable."""
+        """A future that is done once the job, as it is now, is durable.
+
+        It fails with StoreError if the job was never durable and its first write fails.
+        """
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-        def done(_job: Job) -> None:
-            if not future.done():
-                future.set_result(None)
-
         if job.state is State.INACTIVE and job.id not in self._dirty and self._write is not None:
-            self._write.effects.append((job, done))  # its last row is under way: no other follows
+            self._write.waiting.append((job, future))  # its last row is under way: none follows
         else:
-            self.after(job, done)
+            self._waiting.append((job, future))
             self.touch(job)
         return future
 
@@ -140,10 +140,12 @@ class Commits:
             dirty=[_Dirty(job, len(job.entries), _take_moves(job)) for job in self._dirty.values()],
             output={id: b"".join(pieces) for id, pieces in self._output.items()},
             effects=self._effects,
+            waiting=self._waiting,
             submits=self._submits,
             position=self._take_position(),
         )
-        self._dirty, self._output, self._effects, self._submits = {}, {}, [], {}
+        self._dirty, self._output, self._submits = {}, {}, {}
+        self._effects, self._waiting = [], []
         self._write = write
         self._writing = self._store.write(write.changes(self.class_of))
         self._writing.add_done_callback(partial(self._written, write))
@@ -175,6 +177,7 @@ class Commits:
                 del self._jobs[item.job.id]
         for job, effect in write.effects:
             effect(job)
+        write.tell_waiting()
         if self._dirty:
             self._flush_soon()
 
@@ -190,6 +193,7 @@ class Commits:
                 future.set_exception(error)
         kept = [(job, effect) for job, effect in write.effects if job.id in self._jobs]
         self._effects = kept + self._effects
+        self._waiting += write.refuse_waiting(error, self._jobs)
         for id, data in write.output.items():
             self._output.setdefault(id, []).insert(0, data)
         for job, _length, moves in write.dirty:
@@ -219,6 +223,7 @@ class _Write(Struct, frozen=True):
     dirty: Sequence[_Dirty]
     output: Mapping[int, bytes]
     effects: list[tuple[Job, Effect]]
+    waiting: "list[_Waiting]"
     submits: Mapping[int, "asyncio.Future[SubmitReply]"]
     position: bytes  # of the executor's events; b"" if it has not moved
 
@@ -233,6 +238,19 @@ class _Write(Struct, frozen=True):
             last = job.state is State.INACTIVE and length == len(job.entries)
             batch.append(Committed(job, entries, moves, output, last))
         return batch
+
+    def tell_waiting(self) -> None:
+        """All of it is durable."""
+        for _, waiting in self.waiting:
+            if not waiting.done():
+                waiting.set_result(None)
+
+    def refuse_waiting(self, error: BaseException, jobs: Mapping[int, Job]) -> "Sequence[_Waiting]":
+        """It failed: tell those whose job is no more; the others wait for the next try."""
+        for job, waiting in self.waiting:
+            if job.id not in jobs and not waiting.done():
+                waiting.set_exception(error)
+        return [(job, waiting) for job, waiting in self.waiting if job.id in jobs]
 
     def changes(self, class_of: Callable[[Job], int]) -> Changes:
         """What the store is to keep."""

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import structlog
 
-from jobmgrd.commits import POSITION, Commits
+from jobmgrd.commits import POSITION, Commits, Effect
 from jobmgrd.exec.attempt import attempt_of
 from jobmgrd.exec.port import (
     ExecEvent,
@@ -31,7 +31,7 @@ from jobmgrd.jobs.states import Action, next_action
 from jobmgrd.store import rows
 from jobmgrd.store.port import Changes, Orphan, Recovered, Store
 from protocol import job_output, resource_set
-from protocol.job import State
+from protocol.job import Flag, State
 from protocol.job_manager import SubmitReply
 from protocol.jobspec import Jobspec
 from protocol.resource_set import Rank, ResourceSet
@@ -75,6 +75,8 @@ class Engine:
         self._schedule_due = False
         self._stopping = False
         self.max_jobid = 0
+        self.on_waitable_end: Effect = lambda _job: None
+        """Told of each waitable job that has become inactive."""
 
     @property
     def active(self) -> int:
@@ -266,6 +268,8 @@ class Engine:
 
     def _clean(self, job: Job) -> None:
         self.post(job, "clean")
+        if job.flags & Flag.WAITABLE:
+            self.commits.after(job, self.on_waitable_end)
 
     # --- scheduling -------------------------------------------------------------------------
 

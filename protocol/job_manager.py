@@ -71,6 +71,32 @@ class RaiseRequest(Struct, frozen=True):
     note: str = ""
 
 
+class RaiseallRequest(Struct, frozen=True):
+    """job-manager.raiseall: an exception for every job of a user in one of these states."""
+
+    dry_run: bool
+    userid: int  # 2^32 - 1: of all users
+    states: int
+    severity: int
+    type: str
+    note: str = ""
+
+
+class KillallRequest(Struct, frozen=True):
+    """job-manager.killall: a signal for every running job of a user."""
+
+    dry_run: bool
+    userid: int  # 2^32 - 1: of all users
+    signum: int
+
+
+class AllReply(Struct, frozen=True):
+    """How many jobs raiseall or killall is, or would be, about, and for how many it failed."""
+
+    count: int
+    errors: int = 0
+
+
 class KillRequest(Struct, frozen=True):
     """job-manager.kill: a signal for a running job's processes."""
 
@@ -96,6 +122,32 @@ class MemoRequest(Struct, frozen=True):
 
     id: int
     memo: Mapping[str, Any]
+
+
+class WaitRequest(Struct, frozen=True):
+    """job-manager.wait: a waitable job; 2^64 - 1 is any of them."""
+
+    id: int
+
+
+class WaitReply(Struct, frozen=True):
+    """How a waitable job ended; this is told once."""
+
+    id: int
+    success: bool
+    errstr: str
+
+
+class ListRequest(Struct, frozen=True):
+    """job-manager.list: at most so many active jobs; 0 is all of them."""
+
+    max_entries: int
+
+
+class ListReply(Struct, frozen=True):
+    """Each with id, userid, urgency, priority, t_submit, state and, if it has any, annotations."""
+
+    jobs: Sequence[Mapping[str, Any]]
 
 
 class PurgeStats(Struct, frozen=True):

@@ -25,6 +25,8 @@ from jobmgrd.services.job_list_id import JobListId
 from jobmgrd.services.job_state import JobState
 from jobmgrd.services.job_stats import JobStats
 from jobmgrd.services.journal import Journal
+from jobmgrd.services.kill import Kill
+from jobmgrd.services.list_ import List
 from jobmgrd.services.purge import Purge
 from jobmgrd.services.purge_log import PurgeLog
 from jobmgrd.services.purge_run import PurgeRun
@@ -36,6 +38,7 @@ from jobmgrd.services.retention import Retention
 from jobmgrd.services.stats import Stats
 from jobmgrd.services.totals import Totals
 from jobmgrd.services.urgency import Urgency
+from jobmgrd.services.wait import Wait
 from jobmgrd.store.port import PurgeRecord, Recovered, Store
 from protocol.events import JOB_STATE, PURGE, PurgeEvent
 from protocol.message import Cred
@@ -66,6 +69,7 @@ class Services:
     heartbeat: Heartbeat
     config: ConfigService
     purge_log: PurgeLog
+    wait: Wait
 
 
 async def assemble(parts: Parts) -> Services:
@@ -99,6 +103,7 @@ async def assemble(parts: Parts) -> Services:
     totals = Totals(store)
     totals.begin(await store.totals())
     resource_drain = ResourceDrain(engine, store, parts.recovered.meta, clock)
+    wait = Wait(engine, store, router)
     job_info = JobInfo(engine, store, router)
     events = EventService(publish, router)
     parts.publisher.add(events)
@@ -127,6 +132,9 @@ async def assemble(parts: Parts) -> Services:
         JobListId(engine, store, router),
         job_stats,
         Raise(engine, store),
+        Kill(engine, store),
+        List(engine, wait.zombies),
+        wait,
         Urgency(engine, store),
         Getattr(engine, store),
         Resource(engine, resource_drain),
@@ -143,7 +151,7 @@ async def assemble(parts: Parts) -> Services:
     ):
         router.add(service)
     router.add(Ping(sorted({topic.partition(".")[0] for topic in router.table})))
-    return Services(heartbeat, config, purge_log)
+    return Services(heartbeat, config, purge_log, wait)
 
 
 def _publish_again(purge_log: PurgeLog, records: list[PurgeRecord]) -> None:

@@ -43,6 +43,10 @@ class JobIngest:
         """Take a job in; answered once it is durable."""
         userid = call.cred.userid
         self._check_urgency(call, request.urgency)
+        if request.flags & Flag.WAITABLE and not call.cred.is_owner:
+            raise RpcError(
+                errno.EINVAL, "only the instance owner can submit with FLUX_JOB_WAITABLE"
+            )
         if request.flags & ~KNOWN_FLAGS:
             raise RpcError(
                 errno.EPROTO, f"unknown submit flags: 0x{request.flags & ~KNOWN_FLAGS:x}"

@@ -1,17 +1,23 @@
-"""job-manager.raise, kill: exceptions and signals for a job (raise.c, kill.c)."""
+"""job-manager.raise, raiseall: exceptions on jobs (raise.c)."""
 
+import asyncio
 import errno
-import signal
 from collections.abc import Awaitable, Iterable
+from typing import Final
 
 from jobmgrd.call import Call, Value
 from jobmgrd.engine import Engine
+from jobmgrd.jobs.job import Job
 from jobmgrd.router import Route
 from jobmgrd.services.lookup import active_job, authorize, refuse
+from jobmgrd.services.targets import targets
 from jobmgrd.store.port import Store
 from protocol.errors import RpcError
 from protocol.job import State
-from protocol.job_manager import KillRequest, RaiseRequest
+from protocol.job_manager import AllReply, RaiseallRequest, RaiseRequest
+from protocol.message import Cred
+
+NOT_ALLOWED: Final = "guests can only raise exceptions on their own jobs"
 
 
 class Raise:
@@ -25,33 +31,43 @@ class Raise:
         """See Service."""
         return [
             Route("job-manager.raise", RaiseRequest, self.raise_),
-            Route("job-manager.kill", KillRequest, self.kill),
+            Route("job-manager.raiseall", RaiseallRequest, self.raiseall),
         ]
 
     def raise_(self, call: Call, request: RaiseRequest) -> Awaitable[Value]:
         """Post an exception; answered once it is durable."""
-        if not 0 <= request.severity <= 7:  # noqa: PLR2004 - RFC 21's range
-            raise RpcError(errno.EPROTO, "invalid exception severity")
-        if not request.type or any(c.isspace() or c == "=" for c in request.type):
-            raise RpcError(errno.EPROTO, "invalid exception type")
+        _check(request)
         job = active_job(self._engine, request.id)
         if job is None:
             return refuse(self._store, request.id, unknown="unknown job id")
-        authorize(call.cred, job.userid, "guests can only raise exceptions on their own jobs")
-        self._engine.raise_exception(
-            job, request.type, request.severity, request.note, call.cred.userid
-        )
+        authorize(call.cred, job.userid, NOT_ALLOWED)
+        self._post(job, request, call.cred)
         return self._engine.durable(job)
 
-    def kill(self, call: Call, request: KillRequest) -> Awaitable[Value] | None:
-        """Send a signal to a running job."""
-        if not 0 < request.signum < signal.NSIG:
-            raise RpcError(errno.EINVAL, "Invalid signal number")
-        job = active_job(self._engine, request.id)
-        if job is None:
-            return refuse(self._store, request.id, unknown="unknown job id", errnum=errno.EINVAL)
-        authorize(call.cred, job.userid, "guests may only send signals to their own jobs")
-        if not job.state & State.RUNNING:
-            raise RpcError(errno.EINVAL, "job is not running")
-        self._engine.signal(job, request.signum)
-        return None
+    def raiseall(self, call: Call, request: RaiseallRequest) -> Awaitable[Value] | AllReply:
+        """Post an exception on each of a user's jobs; answered once all of them are durable."""
+        states = State(request.states & int(State.ACTIVE))
+        jobs = targets(self._engine, call.cred, request.userid, states, NOT_ALLOWED)
+        _check(request)
+        if request.dry_run or not jobs:
+            return AllReply(len(jobs))
+        for job in jobs:
+            if job.state is not State.INACTIVE:  # the end of another may have ended it
+                self._post(job, request, call.cred)
+        return self._all_durable(jobs)
+
+    def _post(self, job: Job, request: RaiseRequest | RaiseallRequest, cred: Cred) -> None:
+        self._engine.raise_exception(job, request.type, request.severity, request.note, cred.userid)
+
+    async def _all_durable(self, jobs: list[Job]) -> AllReply:
+        """A job is an error whose own submit could not be made durable: it is no more."""
+        waits = [self._engine.durable(job) for job in jobs]
+        ends = await asyncio.gather(*waits, return_exceptions=True)
+        return AllReply(len(jobs), sum(isinstance(end, BaseException) for end in ends))
+
+
+def _check(request: RaiseRequest | RaiseallRequest) -> None:
+    if not 0 <= request.severity <= 7:  # noqa: PLR2004 - RFC 21's range
+        raise RpcError(errno.EPROTO, "invalid exception severity")
+    if not request.type or any(c.isspace() or c == "=" for c in request.type):
+        raise RpcError(errno.EPROTO, "invalid exception type")

@@ -78,6 +78,7 @@ class Executor(port.Executor):
     def __init__(self, notify: Notify) -> None:
         self.tell = notify
         self.attempts: dict[int, Attempt] = {}
+        self.signals: list[tuple[int, int]] = []
 
     def start(self, attempt: Attempt) -> None:
         """See the port."""
@@ -85,6 +86,7 @@ class Executor(port.Executor):
 
     def signal(self, id: int, signum: int) -> None:
         """See the port."""
+        self.signals.append((id, signum))
 
     def cancel(self, id: int) -> None:
         """End an attempt at once."""
@@ -195,12 +197,12 @@ class Bench:
 
     # --- jobs -------------------------------------------------------------------------------
 
-    async def submit(self, **options: Any) -> int:  # noqa: ANN401 - as from_command
+    async def submit(self, urgency: int = 16, flags: int = 0, **options: Any) -> int:  # noqa: ANN401 - as from_command
         """Submit a job; its id, once it is durable."""
         id = next(self._ids)
         spec = from_command(["true"], **options)
         text = json.dumps(spec).encode()
-        await self.engine.submit(id, parse(spec), text, userid=USERID, urgency=16, flags=0)
+        await self.engine.submit(id, parse(spec), text, userid=USERID, urgency=urgency, flags=flags)
         return id
 
     async def started(self, **options: Any) -> int:  # noqa: ANN401 - as from_command
