@@ -10,13 +10,17 @@ COMMANDS: Final = {
     "purge": Entry("job_purge.purge", "Remove old inactive jobs for good."),
     "info": Entry("job_info.info", "Print what is kept of a job: jobspec, R, eventlog, output."),
     "eventlog": Entry("job_eventlog.eventlog", "Print what happened to a job, and when."),
-    "wait": Entry("job_wait.wait", "Wait until jobs have ended, exit as they did."),
+    "wait": Entry(
+        "job_wait.wait", "Wait until jobs have ended, exit as they did; or for waitable jobs."
+    ),
     "status": Entry("job_status.status", "Wait until jobs have ended, say how they did."),
     "wait-event": Entry("job_wait_event.wait_event", "Wait until something happens to a job."),
     "last": Entry("job_last.last", "Print the ids of the jobs submitted last."),
     "timeleft": Entry("job_timeleft.timeleft", "Print how long a job may still run."),
     "kill": Entry("job_change.kill", "Send a signal to running jobs."),
     "raise": Entry("job_change.raise_", "Raise an exception on jobs."),
+    "killall": Entry("job_change_all.killall", "Send a signal to all running jobs."),
+    "raiseall": Entry("job_change_all.raiseall", "Raise an exception on all jobs that match."),
     "urgency": Entry("job_change.urgency", "Move a pending job up or down, hold or expedite it."),
     "memo": Entry("job_change.memo", "Attach notes to a job."),
     "pin": Entry("job_pin.pin", "Keep jobs whatever the limits say; list what is kept so."),

@@ -1,6 +1,7 @@
 """jobmgr job kill, raise, urgency, memo: what may be done to a job that has not ended."""
 
 import signal
+from typing import Final
 
 import click
 
@@ -38,10 +39,7 @@ class SignalType(click.ParamType[int]):
         return int(value)
 
 
-@click.command(
-    epilog=examples("jobmgr job kill ƒ5zHnEx", "jobmgr job kill -s USR1 ƒ5zHnEx ƒ5zJ3Xh")
-)
-@click.option(
+signal_option: Final = click.option(
     "-s",
     "--signal",
     "signum",
@@ -49,6 +47,12 @@ class SignalType(click.ParamType[int]):
     default="SIGTERM",
     help="Name or number  [default: SIGTERM]",
 )
+
+
+@click.command(
+    epilog=examples("jobmgr job kill ƒ5zHnEx", "jobmgr job kill -s USR1 ƒ5zHnEx ƒ5zJ3Xh")
+)
+@signal_option
 @_JOBIDS
 def kill(ids: tuple[int, ...], signum: int) -> None:
     """Send a signal to all processes of running jobs."""
