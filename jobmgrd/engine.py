@@ -24,10 +24,11 @@ from jobmgrd.exec.port import (
     Output,
     Started,
 )
-from jobmgrd.jobs.job import EVENTLOG_VERSION, Job, priority_of
+from jobmgrd.jobs.job import EVENTLOG_VERSION, IMMUTABLE, Job, priority_of
 from jobmgrd.jobs.queue import PendingQueue
 from jobmgrd.jobs.scheduler import Scheduler
 from jobmgrd.jobs.states import Action, next_action
+from jobmgrd.jobs.updates import DURATION
 from jobmgrd.store import rows
 from jobmgrd.store.port import Changes, Orphan, Recovered, Store
 from protocol import job_output, resource_set
@@ -202,6 +203,30 @@ class Engine:
     def durable(self, job: Job) -> "asyncio.Future[None]":
         """A future that is done once all events of a job so far are durable."""
         return self.commits.durable(job)
+
+    def update(self, job: Job, updates: Mapping[str, Any], *, immutable: bool = False) -> None:
+        """Change a job's jobspec by these paths; a running one goes on under its new time limit.
+
+        Args:
+            job: is active.
+            updates: values by path, as in a jobspec-update event (RFC 21), and checked.
+            immutable: the owner of the instance alone may update the job from now on.
+        """
+        if immutable:
+            self.post(job, "set-flags", {"flags": [IMMUTABLE]})
+        self.post(job, "jobspec-update", updates)
+        if DURATION in updates and job.state & State.RUNNING:
+            duration = job.jobspec.duration
+            expiration = job.t_run + duration if duration else 0.0
+            self.post(job, "resource-update", {"expiration": expiration})
+            self._limit_anew(job)
+
+    def _limit_anew(self, job: Job) -> None:
+        if job.state is State.RUN and job.start_asked:
+            timer = self._timers.pop(job.id, None)
+            if timer is not None:
+                timer.cancel()
+            self._limit_time(job, self._clock() - job.t_run)
 
     def signal(self, job: Job, signum: int) -> None:
         """Send a signal to a running job's processes."""

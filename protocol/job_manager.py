@@ -124,6 +124,13 @@ class MemoRequest(Struct, frozen=True):
     memo: Mapping[str, Any]
 
 
+class UpdateRequest(Struct, frozen=True):
+    """job-manager.update: new values in the jobspec, by path (RFC 21 jobspec-update)."""
+
+    id: int
+    updates: Mapping[str, Any]
+
+
 class WaitRequest(Struct, frozen=True):
     """job-manager.wait: a waitable job; 2^64 - 1 is any of them."""
 

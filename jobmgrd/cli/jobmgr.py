@@ -16,6 +16,7 @@ COMMANDS: Final = {
     "run": Entry("run.run", "Submit a job, show its output, exit as it does."),
     "jobs": Entry("jobs.jobs", "List jobs."),
     "cancel": Entry("cancel.cancel", "Cancel jobs."),
+    "update": Entry("update.update", "Change the jobspec of a job: duration, queue, name, ..."),
     "job": Entry("job.job", "Look into one job, change it, purge old ones."),
     "resource": Entry("resource.resource", "List nodes, drain them, give them back."),
     "archive": Entry("archive.archive", "List, show and export purged jobs."),

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from jobmgrd.jobs.states import FATAL, TRANSITIONS
+from jobmgrd.jobs.updates import updated
 from protocol import eventlog
 from protocol.errors import FormatError
 from protocol.job import (
@@ -20,6 +21,9 @@ from protocol.resource_set import Rank, parse
 
 EVENTLOG_VERSION: Final = 1
 
+IMMUTABLE: Final = "immutable"
+"""The name of the flag in a set-flags event."""
+
 
 class Job:
     """One active job. `apply` is the only way its state changes.
@@ -27,6 +31,8 @@ class Job:
     Times are UNIX time, 0.0 is "not yet". `status` is the wait status of the finish event, or None
     before it. `start_asked`, `end_asked` and `has_output` are the job manager's own notes, not in
     the eventlog: whether execution was asked to start and to end, and has written anything.
+    `jobspec` follows its updates, `jobspec_json` and `R` stay as they were. An `immutable` job is
+    updated by the owner of the instance alone.
     """
 
     __slots__ = (
@@ -39,6 +45,7 @@ class Job:
         "has_output",
         "has_resources",
         "id",
+        "immutable",
         "jobspec",
         "jobspec_json",
         "memo",
@@ -75,7 +82,7 @@ class Job:
         self.committed = 0  # how many of `entries` are durable
         self.output_lines = 0  # how many lines of output are durable
         self.t_submit = self.t_depend = self.t_run = self.t_cleanup = self.t_clean = 0.0
-        self.has_resources = self.has_output = False
+        self.has_resources = self.has_output = self.immutable = False
         self.start_asked = self.started = self.end_asked = False
         self.status: int | None = None
         self.exception: tuple[str, int, str] | None = None  # type, severity, note; first fatal one
@@ -172,6 +179,14 @@ def _urgency(job: Job, _t: float, context: Mapping[str, Any]) -> None:
     job.urgency = context["urgency"]
 
 
+def _jobspec_update(job: Job, _t: float, context: Mapping[str, Any]) -> None:
+    job.jobspec = updated(job.jobspec, context)
+
+
+def _set_flags(job: Job, _t: float, context: Mapping[str, Any]) -> None:
+    job.immutable = job.immutable or IMMUTABLE in context["flags"]
+
+
 def _priority(job: Job, _t: float, context: Mapping[str, Any]) -> None:
     job.priority = context["priority"]
 
@@ -208,6 +223,8 @@ def _exception(job: Job, _t: float, context: Mapping[str, Any]) -> None:
 _FACTS: Final = {
     "submit": _submit,
     "urgency": _urgency,
+    "jobspec-update": _jobspec_update,
+    "set-flags": _set_flags,
     "priority": _priority,
     "alloc": _alloc,
     "free": _free,

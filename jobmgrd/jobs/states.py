@@ -6,7 +6,7 @@ there. So a restart only has to apply the kept events again, and a job is in the
 
     NEW --validate--> DEPEND --depend--> PRIORITY --priority--> SCHED --alloc--> RUN
     RUN --finish--> CLEANUP --clean--> INACTIVE
-    SCHED --urgency, flux-restart--> PRIORITY
+    SCHED --urgency, jobspec-update, flux-restart--> PRIORITY
     any of DEPEND, PRIORITY, SCHED, RUN --exception of severity 0--> CLEANUP
 
 All other events (memo, start, release, free, ...) are kept and change facts, not the state.
@@ -26,6 +26,7 @@ TRANSITIONS: Final[Mapping[tuple[State, str], State]] = {
     (State.DEPEND, "depend"): State.PRIORITY,
     (State.PRIORITY, "priority"): State.SCHED,
     (State.SCHED, "urgency"): State.PRIORITY,
+    (State.SCHED, "jobspec-update"): State.PRIORITY,
     (State.SCHED, "flux-restart"): State.PRIORITY,
     (State.SCHED, "alloc"): State.RUN,
     (State.RUN, "finish"): State.CLEANUP,

@@ -1,15 +1,54 @@
 """jobspec and R as they are now: the originals with the updates that a job's eventlog tells of.
 
-The originals are kept as they were; events of their own say what changed (RFC 21).
+The originals are kept as they were; events of their own say what changed (RFC 21). Readers get the
+whole of it by `update`, the job manager keeps what it decides by in step with `updated`.
 """
 
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+import msgspec
+
+from protocol.errors import FormatError
 from protocol.eventlog import Entry
+from protocol.jobspec import Jobspec
 
 EVENTS: Final[Mapping[str, str]] = {"jobspec": "jobspec-update", "R": "resource-update"}
 """What can be updated, and by which event."""
+
+DURATION: Final = "attributes.system.duration"
+QUEUE: Final = "attributes.system.queue"
+CONSTRAINTS: Final = "attributes.system.constraints"
+NAME: Final = "attributes.system.job.name"
+BANK: Final = "attributes.system.bank"
+PROJECT: Final = "attributes.system.project"
+
+_FIELDS: Final[Mapping[str, tuple[str, type]]] = {
+    DURATION: ("duration", float),
+    QUEUE: ("queue", str),
+    CONSTRAINTS: ("constraints", dict),
+    NAME: ("name", str),
+    BANK: ("bank", str),
+    PROJECT: ("project", str),
+}
+"""The paths that matter to the job manager: fields of a Jobspec, and their types."""
+
+
+def updated(spec: Jobspec, context: Mapping[str, Any]) -> Jobspec:
+    """A jobspec after a jobspec-update event; other paths than those above change nothing here.
+
+    Raises:
+        FormatError: a value is of the wrong type.
+    """
+    changes: dict[str, Any] = {}
+    for path, value in context.items():
+        if path in _FIELDS:
+            field, type_ = _FIELDS[path]
+            try:
+                changes[field] = msgspec.convert(value, type_)
+            except msgspec.ValidationError as error:
+                raise FormatError(f"jobspec-update: {path}: {error}") from None
+    return msgspec.structs.replace(spec, **changes)
 
 
 def update(key: str, value: dict[str, Any], entries: Iterable[Entry]) -> dict[str, Any]:

@@ -37,6 +37,7 @@ from jobmgrd.services.resource_drain import ResourceDrain
 from jobmgrd.services.retention import Retention
 from jobmgrd.services.stats import Stats
 from jobmgrd.services.totals import Totals
+from jobmgrd.services.update import Update
 from jobmgrd.services.urgency import Urgency
 from jobmgrd.services.wait import Wait
 from jobmgrd.store.port import PurgeRecord, Recovered, Store
@@ -136,6 +137,7 @@ async def assemble(parts: Parts) -> Services:
         List(engine, wait.zombies),
         wait,
         Urgency(engine, store),
+        Update(engine, store, clock),
         Getattr(engine, store),
         Resource(engine, resource_drain),
         resource_drain,

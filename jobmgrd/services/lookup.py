@@ -22,17 +22,22 @@ def active_job(engine: Engine, id: int) -> Job | None:
 
 
 async def refuse(
-    store: Store, id: int, *, unknown: str = UNKNOWN_JOB, errnum: int = errno.ENOENT
+    store: Store,
+    id: int,
+    *,
+    unknown: str = UNKNOWN_JOB,
+    errnum: int = errno.ENOENT,
+    inactive: int | None = None,
 ) -> NoReturn:
     """Refuse a request that needs an active job, saying what became of this one.
 
     Raises:
-        RpcError: `errnum` and "job is inactive"; ENOENT and `unknown` for a job never seen, with
-            when and why it was purged if it was.
+        RpcError: `inactive`, by default `errnum`, and "job is inactive"; `errnum` and `unknown` for
+            a job never seen; ENOENT for one that was purged, with when and why.
     """
     found = await store.find(id)
     if isinstance(found, InactiveRow):
-        raise RpcError(errnum, INACTIVE)
+        raise RpcError(errnum if inactive is None else inactive, INACTIVE)
     raise missing(found, unknown, errnum)
 
 

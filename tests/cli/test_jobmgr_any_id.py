@@ -48,6 +48,7 @@ COMMANDS = [
     "job wait {}",
     "job wait-event {} submit",
     "jobs {}",
+    "update {} duration=1h",
 ]
 """With {} for the id."""
 
@@ -67,6 +68,7 @@ OF_INACTIVE = {
     "job raise {}": "job is inactive",
     "job unpin {}": "job is not pinned",
     "job urgency {} 0": "job is inactive",
+    "update {} duration=1h": "job is inactive",
 }
 """Refusals of a job that has ended."""
 

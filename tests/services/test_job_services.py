@@ -8,6 +8,7 @@ import pytest
 from jobmgrd.services.getattr import Getattr
 from jobmgrd.services.kill import Kill
 from jobmgrd.services.raise_ import Raise
+from jobmgrd.services.update import Update
 from jobmgrd.services.urgency import Urgency
 from jobmgrd.services.wait import Wait
 from protocol.job import URGENCY_HOLD
@@ -64,6 +65,13 @@ TOPICS = [
         guest="guests can only add a memo to their own jobs",
     ),
     Topic(
+        "job-manager.update",
+        {"updates": {"attributes.system.duration": 60.0}},
+        unknown="unknown job id",
+        guest="guests may only update their own jobs",
+        errno_inactive=errno.EINVAL,
+    ),
+    Topic(
         "job-manager.getattr",
         {"attrs": ["jobspec"]},
         unknown="unknown job",
@@ -101,6 +109,7 @@ async def bench() -> Bench:
     await made.boot()
     for service in (Raise, Kill, Urgency, Getattr):
         made.router.add(service(made.engine, made.store))
+    made.router.add(Update(made.engine, made.store, lambda: 2000.0))
     made.router.add(Wait(made.engine, made.store, made.router))
     return made
 

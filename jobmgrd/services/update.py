@@ -1,0 +1,129 @@
+"""job-manager.update: changes of an active job's jobspec (update.c, plugins/update-duration.c).
+
+Either all changes of a request are made, or none. What a path may be changed to, and by whom, is
+said by its rule; then the jobspec as a whole is checked as at its submission. The owner of the
+instance may give a job any duration, whatever the limits; another's job is immutable after that,
+so that its user does not build on it.
+"""
+
+import errno
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Any, Final, TypeAlias
+
+import msgspec
+
+from jobmgrd.call import Call, Value
+from jobmgrd.engine import Engine
+from jobmgrd.jobs.job import Job
+from jobmgrd.jobs.updates import BANK, CONSTRAINTS, DURATION, NAME, PROJECT, QUEUE, update
+from jobmgrd.router import Route
+from jobmgrd.services.lookup import active_job, authorize, refuse
+from jobmgrd.store.port import Store
+from protocol import eventlog
+from protocol.errors import FormatError, RpcError
+from protocol.eventlog import Entry
+from protocol.job import State
+from protocol.job_manager import UpdateRequest
+from protocol.jobspec import Jobspec, parse
+from protocol.message import Cred
+
+_ROOTS: Final = ("attributes", "resources", "tasks")
+
+_Rule: TypeAlias = Callable[[Job, Any, Cred], None]
+"""Raises FormatError, saying why this user may not give this job this value."""
+
+
+class Update:
+    """A table of rules, and one way to apply them."""
+
+    def __init__(self, engine: Engine, store: Store, clock: Callable[[], float]) -> None:
+        self._engine = engine
+        self._store = store
+        self._clock = clock
+
+    def routes(self) -> Iterable[Route]:
+        """See Service."""
+        return [Route("job-manager.update", UpdateRequest, self.update)]
+
+    def update(self, call: Call, request: UpdateRequest) -> Awaitable[Value]:
+        """Change a jobspec; answered once the change is durable."""
+        _check_paths(request.updates)
+        job = active_job(self._engine, request.id)
+        if job is None:
+            return refuse(self._store, request.id, unknown="unknown job id", inactive=errno.EINVAL)
+        authorize(call.cred, job.userid, "guests may only update their own jobs")
+        if job.immutable and not call.cred.is_owner:
+            text = "job is immutable due to previous instance owner update"
+            raise RpcError(errno.EPERM, text)
+        unlimited = call.cred.is_owner and request.updates.keys() == {DURATION}
+        try:
+            self._check(job, request.updates, call.cred)
+        except FormatError as error:
+            raise RpcError(errno.EINVAL, str(error)) from error
+        others = unlimited and call.cred.userid != job.userid
+        self._engine.update(job, request.updates, immutable=others and not job.immutable)
+        return self._engine.durable(job)
+
+    def _check(self, job: Job, updates: Mapping[str, Any], cred: Cred) -> None:
+        for path, value in updates.items():
+            rule = _RULES.get(path)
+            if rule is None:
+                raise FormatError(f"update of {path} not supported")
+            rule(job, value, cred)
+        spec = _with(job, updates)
+        if job.state & State.RUNNING:
+            if DURATION in updates and 0 < spec.duration <= self._clock() - job.t_run:
+                raise FormatError("requested duration places job expiration in the past")
+        elif not updates.keys().isdisjoint((QUEUE, CONSTRAINTS)):
+            self._engine.scheduler.check(spec)
+
+
+def _check_paths(updates: Mapping[str, Any]) -> None:
+    if not updates or any(path.partition(".")[0] not in _ROOTS for path in updates):
+        raise RpcError(errno.EINVAL, "one or more jobspec updates are invalid")
+
+
+def _with(job: Job, updates: Mapping[str, Any]) -> Jobspec:
+    """The jobspec as it would be, checked whole."""
+    entries = [*map(eventlog.decode_line, job.entries), Entry(1.0, "jobspec-update", updates)]
+    return parse(update("jobspec", msgspec.json.decode(job.jobspec_json), entries))
+
+
+def _duration(job: Job, value: Any, cred: Cred) -> None:  # noqa: ANN401 - whatever was sent
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise FormatError(f"{DURATION}: expected a number of seconds")
+    if value < 0:
+        raise FormatError("duration must not be negative")
+    if job.state & State.RUNNING and not cred.is_owner:
+        raise FormatError("duration update of running job requires instance owner privileges")
+
+
+def _queue(job: Job, value: Any, cred: Cred) -> None:  # noqa: ANN401
+    if job.state & State.RUNNING:
+        raise FormatError("update of queue for running job not supported")
+    _text(QUEUE)(job, value, cred)
+    if value == job.jobspec.queue:
+        raise FormatError(f"job queue is already set to {value}")
+
+
+def _constraints(job: Job, _value: Any, _cred: Cred) -> None:  # noqa: ANN401
+    if job.state & State.RUNNING:
+        raise FormatError("update of constraints for running job not supported")
+
+
+def _text(path: str) -> _Rule:
+    def rule(_job: Job, value: Any, _cred: Cred) -> None:  # noqa: ANN401
+        if not isinstance(value, str) or not value:
+            raise FormatError(f"{path}: expected a string that is not empty")
+
+    return rule
+
+
+_RULES: Final[Mapping[str, _Rule]] = {
+    DURATION: _duration,
+    QUEUE: _queue,
+    CONSTRAINTS: _constraints,
+    NAME: _text(NAME),
+    BANK: _text(BANK),
+    PROJECT: _text(PROJECT),
+}
