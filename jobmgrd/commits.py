@@ -81,6 +81,8 @@ class Commits:
         """Of the executor's events: the last one that went into a write."""
         self.class_of: Callable[[Job], int] = lambda _job: DEFAULT
         """Which retention class a job that ends belongs to."""
+        self.rules_of: Callable[[Sequence[Job]], Mapping[int, int]] = lambda _jobs: {}
+        """Inactive jobs that change their retention class with a write of these dependent jobs."""
 
     def listen(self, listener: Listener) -> None:
         """Have a listener told of all further events."""
@@ -147,7 +149,7 @@ class Commits:
         self._dirty, self._output, self._submits = {}, {}, {}
         self._effects, self._waiting = [], []
         self._write = write
-        self._writing = self._store.write(write.changes(self.class_of))
+        self._writing = self._store.write(write.changes(self.class_of, self.rules_of))
         self._writing.add_done_callback(partial(self._written, write))
 
     def _take_position(self) -> bytes:
@@ -252,14 +254,20 @@ class _Write(Struct, frozen=True):
                 waiting.set_exception(error)
         return [(job, waiting) for job, waiting in self.waiting if job.id in jobs]
 
-    def changes(self, class_of: Callable[[Job], int]) -> Changes:
+    def changes(
+        self,
+        class_of: Callable[[Job], int],
+        rules_of: Callable[[Sequence[Job]], Mapping[int, int]],
+    ) -> Changes:
         """What the store is to keep."""
         jobs = [item.job for item in self.dirty]
+        dependent = [job for job in jobs if job.jobspec.dependencies]
         ended = [job for job in jobs if job.state is State.INACTIVE]
         active = [job for job in jobs if job.state is not State.INACTIVE]
         return Changes(
             active=[rows.active(job) for job in active],
             ended=[rows.inactive(job, class_of(job)) for job in ended],
             output=[OutputRow(id, data) for id, data in self.output.items()],
+            rules=rules_of(dependent) if dependent else {},
             meta={POSITION: self.position} if self.position else {},
         )

@@ -129,6 +129,7 @@ class Daemon:
         stack.push_async_callback(services.purge_log.close)
         stack.callback(services.wait.close)
         await self._recover(recovered)
+        await services.dependencies.recover()
         self._handle_signals(services.config)
         await self._open_sockets()
         notifier = Notifier()

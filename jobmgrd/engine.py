@@ -100,8 +100,12 @@ class Engine:
         userid: int,
         urgency: int,
         flags: int,
+        first: Sequence[tuple[str, Mapping[str, Any]]] = (),
     ) -> "asyncio.Future[SubmitReply]":
-        """Take a new job in; the future gives its id, once the job is durable."""
+        """Take a new job in; the future gives its id, once the job is durable.
+
+        `first` are events that come before its validation: names and contexts.
+        """
         job = Job(id, jobspec, jobspec_json)
         self.jobs[id] = job
         self.max_jobid = max(self.max_jobid, id)
@@ -112,7 +116,11 @@ class Engine:
             "flags": flags,
             "version": EVENTLOG_VERSION,
         }
-        self.post(job, "submit", context)
+        job.apply(self._clock(), "submit", context)
+        for name, early in first:
+            job.apply(self._clock(), name, early)
+        self.commits.touch(job)
+        self._advance(job)
         return future
 
     async def recover(self, recovered: Recovered) -> None:

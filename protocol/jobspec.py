@@ -57,7 +57,8 @@ class Jobspec(Struct, frozen=True):
     duration: float  # 0.0: unlimited
     cwd: str | None
     environment: Mapping[str, str]
-    name: str
+    name: str  # the program's base name if it was given none
+    given_name: str
     queue: str
     bank: str
     project: str
@@ -140,6 +141,7 @@ def _derive(spec: JobspecV1) -> Jobspec:
         cwd=_cwd(system.cwd),
         environment=_environment(system.environment),
         name=system.job.name or _basename(task.command[0]),
+        given_name=system.job.name,
         queue=system.queue,
         bank=system.bank,
         project=system.project,

@@ -46,7 +46,7 @@ class RetentionReply(Struct, frozen=True, omit_defaults=True):
     id: int
     state: str  # "active" or "inactive"
     why: str  # in words
-    rule: str | None = None  # the name of a rule, "default" or "pinned"
+    rule: str | None = None  # the name of a rule, "default", "pinned" or "held"
     age: float | None = None
     place: int | None = None  # how many jobs of its rule go first
     count: int | None = None  # jobs under that rule

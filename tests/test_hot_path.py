@@ -19,7 +19,6 @@ import pytest
 import jobmgrd
 from jobmgrd.exec.port import Started
 from jobmgrd.services.getattr import Getattr
-from jobmgrd.services.job_ingest import JobIngest
 from protocol import payload
 from protocol.jobspec import from_command
 from protocol.message import Request, Response, decode
@@ -75,10 +74,9 @@ class Calls:
 
 @pytest.fixture
 async def bench() -> AsyncIterator[Bench]:
-    """A daemon without sockets that also takes jobs in, and has the journal listened to."""
+    """A daemon without sockets, with the journal listened to."""
     made = Bench(cores=BATCH)
     await made.boot()
-    made.router.add(JobIngest(made.engine, lambda: 1.0, OWNER.userid))
     made.router.add(Getattr(made.engine, made.store))
     made.send(Peer(), "job-manager.events-journal", {}, stream=True)
     await made.settle()

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple, get_args
 
 from jobmgrd.cli import job_ending
+from jobmgrd.cli.dependency import shown
 from jobmgrd.cli.ids import spelled
 from jobmgrd.cli.users import username
 from protocol import jobid
@@ -109,12 +110,9 @@ def runtime(job: Attributes, now: float) -> float:
     return max(0.0, job.get("t_cleanup", now) - begin) if begin else 0.0
 
 
-def dependencies(job: Attributes) -> str:
-    """What it waits for, with commas between."""
-    return ",".join(
-        item if isinstance(item, str) else f"{item.get('scheme')}:{item.get('value')}"
-        for item in job.get("dependencies", ())
-    )
+def dependencies(job: Attributes, now: float) -> str:
+    """What it still waits for, with commas between."""
+    return ",".join(shown(description, now) for description in job.get("dependencies", ()))
 
 
 def _remaining(job: Attributes, now: float) -> float:
@@ -129,12 +127,12 @@ def _contextual_time(job: Attributes, now: float) -> float:
     return runtime(job, now)
 
 
-def _contextual_info(job: Attributes) -> str:
+def _contextual_info(job: Attributes, now: float) -> str:
     state = job["state"]
     if state == State.PRIORITY:
         return "priority-wait"
     if state == State.DEPEND:
-        return f"depends:{dependencies(job)}"
+        return f"depends:{dependencies(job, now)}"
     if state == State.SCHED:
         if job.get("urgency") == URGENCY_HOLD:
             return "held"
@@ -142,9 +140,9 @@ def _contextual_info(job: Attributes) -> str:
     return str(job.get("nodelist", ""))
 
 
-def _info(job: Attributes) -> str:
+def _info(job: Attributes, now: float) -> str:
     failed = job["state"] == State.INACTIVE and job.get("result") != Result.COMPLETED
-    return job_ending.reason(job) if failed else _contextual_info(job)
+    return job_ending.reason(job) if failed else _contextual_info(job, now)
 
 
 def _own(name: str, heading: str = "", default: object = "") -> Field:
@@ -216,11 +214,11 @@ FIELDS: Final[Mapping[str, Field]] = {
     "sched": _annotation("sched", "SCHED"),
     "user": _annotation("user", "USER"),
     "uri": _annotation("user.uri", "URI"),
-    "dependencies": Field("DEPENDENCIES", ("dependencies",), lambda job, _: dependencies(job)),
-    "contextual_info": Field("INFO", _INFO_ATTRS, lambda job, _: _contextual_info(job)),
+    "dependencies": Field("DEPENDENCIES", ("dependencies",), dependencies),
+    "contextual_info": Field("INFO", _INFO_ATTRS, _contextual_info),
     "contextual_time": Field("TIME", ("state", "t_run", "t_cleanup", "duration"), _contextual_time),
     "inactive_reason": Field(
         "INACTIVE-REASON", job_ending.ATTRS, lambda job, _: job_ending.reason(job)
     ),
-    "info": Field("INFO", (*_INFO_ATTRS, *job_ending.ATTRS), lambda job, _: _info(job)),
+    "info": Field("INFO", (*_INFO_ATTRS, *job_ending.ATTRS), _info),
 }

@@ -3,9 +3,9 @@
 from typing import Any, Final
 
 from jobmgrd.cli import job_ending
+from jobmgrd.cli.dependency import shown
 from jobmgrd.cli.job_fields import (
     Attributes,
-    dependencies,
     result_name,
     runtime,
     state_name,
@@ -28,7 +28,7 @@ def as_object(job: Attributes, now: float) -> dict[str, Any]:
         "returncode": job_ending.returncode(job),
         "runtime": runtime(job, now),
         "username": username(job["userid"]) if "userid" in job else "",
-        "dependencies": dependencies(job).split(",") if job.get("dependencies") else "",
+        "dependencies": [shown(item, now) for item in job.get("dependencies", ())] or "",
     }
     exception = {
         name.removeprefix(_EXCEPTION): value

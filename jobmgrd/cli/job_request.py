@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 import click
 
+from jobmgrd.cli.dependency import DEPENDENCY_OPTIONS, dependencies
 from jobmgrd.cli.environment import environment
 from jobmgrd.cli.fsd import FSD
 from jobmgrd.cli.json_value import AssignmentType
@@ -104,6 +105,7 @@ _OPTIONS: Final = (
         multiple=True,
         help="Set a jobspec attribute: system.KEY, or user.KEY; VAL may be JSON. Repeatable.",
     ),
+    *DEPENDENCY_OPTIONS,
     click.option(
         "--flags", multiple=True, metavar="FLAG[,FLAG]", help="waitable, debug. Repeatable."
     ),
@@ -128,6 +130,8 @@ class JobOptions(NamedTuple):
     error: str | None
     label_io: bool
     attributes: Sequence[tuple[str, Any]]
+    dependencies: Sequence[str]
+    begin_time: float | None
     flags: Sequence[str]
 
 
@@ -151,6 +155,7 @@ def requester(
     exclusive = options.exclusive or (options.nodes is not None and options.ntasks is None)
 
     def request(cc: int | None) -> SubmitRequest:
+        waits = dependencies([_fill(uri, cc) for uri in options.dependencies], options.begin_time)
         own = variables if cc is None else {**variables, "FLUX_JOB_CC": str(cc)}
         jobspec = from_command(
             [_fill(word, cc) for word in command],
@@ -167,7 +172,7 @@ def requester(
             output=options.output and _fill(options.output, cc),
             error=options.error and _fill(options.error, cc),
             label_io=options.label_io,
-            attributes=attributes,
+            attributes=attributes | ({"dependencies": waits} if waits else {}),
         )
         return SubmitRequest(jobspec=jobspec, urgency=options.urgency, flags=flags)
 

@@ -42,7 +42,9 @@ def retention(id_: int, *, as_json: bool) -> None:
 
 def _rows(reply: RetentionReply, now: float) -> Iterator[tuple[str, str]]:
     yield "job", f"{spelled(reply.id)}, {reply.state}"
-    if reply.pin is None or reply.rule is None:  # otherwise the pin says it, with readable times
+    if (
+        reply.pin is None or reply.rule != "pinned"
+    ):  # otherwise the pin says it, with readable times
         yield "why", reply.why
     if reply.rule is not None:
         yield "rule", reply.rule

@@ -115,7 +115,7 @@ class Retention(Table, frozen=True):
     as the last.
     """
 
-    name: Annotated[str, kinds.name("default", "pinned")]
+    name: Annotated[str, kinds.name("default", "pinned", "held")]
     result: Annotated[frozenset[Result], kinds.one_or_more(kinds.RESULT)] = frozenset()
     queue: Annotated[frozenset[str], kinds.one_or_more(kinds.QUEUE)] = frozenset()
     userid: Annotated[frozenset[int], kinds.one_or_more(kinds.USERID)] = frozenset()

@@ -91,6 +91,6 @@ ATTRIBUTES: Final[Mapping[str, Callable[[Job], Any]]] = {
     "result": lambda job: int(job.result) if _ended(job) else None,
     "expiration": _expiration,
     "waitstatus": lambda job: job.status,
-    "dependencies": lambda job: list(job.jobspec.dependencies) or None,
+    "dependencies": lambda job: list(job.dependencies) or None,
     "annotations": lambda job: {"user": job.memo} if job.memo else None,
 }

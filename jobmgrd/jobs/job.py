@@ -38,6 +38,7 @@ class Job:
     __slots__ = (
         "R",
         "committed",
+        "dependencies",
         "end_asked",
         "entries",
         "exception",
@@ -87,6 +88,7 @@ class Job:
         self.status: int | None = None
         self.exception: tuple[str, int, str] | None = None  # type, severity, note; first fatal one
         self.memo: dict[str, Any] = {}
+        self.dependencies: dict[str, None] = {}  # descriptions of those not met yet, in order
 
     @property
     def eventlog(self) -> bytes:
@@ -215,6 +217,14 @@ def _memo(job: Job, _t: float, context: Mapping[str, Any]) -> None:
             job.memo[key] = value
 
 
+def _dependency_add(job: Job, _t: float, context: Mapping[str, Any]) -> None:
+    job.dependencies[context["description"]] = None
+
+
+def _dependency_remove(job: Job, _t: float, context: Mapping[str, Any]) -> None:
+    job.dependencies.pop(context["description"], None)
+
+
 def _exception(job: Job, _t: float, context: Mapping[str, Any]) -> None:
     if context["severity"] == 0 and job.exception is None:
         job.exception = (context["type"], 0, context.get("note", ""))
@@ -222,6 +232,8 @@ def _exception(job: Job, _t: float, context: Mapping[str, Any]) -> None:
 
 _FACTS: Final = {
     "submit": _submit,
+    "dependency-add": _dependency_add,
+    "dependency-remove": _dependency_remove,
     "urgency": _urgency,
     "jobspec-update": _jobspec_update,
     "set-flags": _set_flags,

@@ -9,6 +9,7 @@ there. So a restart only has to apply the kept events again, and a job is in the
     SCHED --urgency, jobspec-update, flux-restart--> PRIORITY
     any of DEPEND, PRIORITY, SCHED, RUN --exception of severity 0--> CLEANUP
 
+A job stays in DEPEND while a dependency-add has no dependency-remove of the same description.
 All other events (memo, start, release, free, ...) are kept and change facts, not the state.
 """
 
@@ -59,6 +60,8 @@ def next_action(job: "Job") -> Action | None:
         return None if job.start_asked else Action.START
     if state is State.CLEANUP:
         return _cleanup(job)
+    if state is State.DEPEND and job.dependencies:
+        return None
     return _EARLY.get(state)
 
 

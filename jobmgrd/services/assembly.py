@@ -15,9 +15,11 @@ from jobmgrd.publisher import Publisher
 from jobmgrd.router import Router, Spawn
 from jobmgrd.services.broker import Ping
 from jobmgrd.services.config import ConfigService
+from jobmgrd.services.dependencies import Dependencies
 from jobmgrd.services.event import EventService
 from jobmgrd.services.getattr import Getattr
 from jobmgrd.services.heartbeat import Heartbeat
+from jobmgrd.services.holds import Holds
 from jobmgrd.services.job_info import JobInfo
 from jobmgrd.services.job_ingest import JobIngest
 from jobmgrd.services.job_list import JobList
@@ -71,6 +73,7 @@ class Services:
     config: ConfigService
     purge_log: PurgeLog
     wait: Wait
+    dependencies: Dependencies
 
 
 async def assemble(parts: Parts) -> Services:
@@ -82,8 +85,10 @@ async def assemble(parts: Parts) -> Services:
     engine, store, router = parts.engine, parts.store, parts.router
     publish, clock, archive = parts.publisher.publish, parts.clock, parts.archive
     heartbeat = Heartbeat(lambda topic: publish(topic, {}), parts.loaded.config.heartbeat.period)
-    retention = Retention(engine, store, parts.recovered, parts.spawn, clock)
-    engine.commits.class_of = retention.class_of
+    holds = Holds(store, parts.spawn)
+    retention = Retention(engine, store, parts.recovered, holds, parts.spawn, clock)
+    engine.commits.class_of, engine.commits.rules_of = retention.class_of, holds.rules_of
+    dependencies = Dependencies(engine, store, holds, clock)
     journal = Journal(engine, store, router)
     job_stats = JobStats(engine, store, router)
 
@@ -98,6 +103,8 @@ async def assemble(parts: Parts) -> Services:
     purge = Purge(engine, store, retention, purger, purge_run, clock)
     heartbeat.listen(partial(_publish_again, purge_log, list(parts.recovered.unpublished)))
     heartbeat.listen(retention.on_heartbeat)
+    heartbeat.listen(holds.on_heartbeat)
+    heartbeat.listen(dependencies.on_heartbeat)
     heartbeat.listen(purge_run.on_heartbeat)
     heartbeat.listen(purge_log.on_heartbeat)
     job_state = JobState(lambda event: publish(JOB_STATE, event))
@@ -108,7 +115,7 @@ async def assemble(parts: Parts) -> Services:
     job_info = JobInfo(engine, store, router)
     events = EventService(publish, router)
     parts.publisher.add(events)
-    for listener in (job_state, journal, totals, job_info, job_stats):
+    for listener in (job_state, journal, totals, job_info, job_stats, dependencies):
         engine.commits.listen(listener)
 
     def apply(new: Config) -> None:
@@ -127,7 +134,7 @@ async def assemble(parts: Parts) -> Services:
     config = ConfigService(parts.config_path, parts.loaded, apply)
     apply(parts.loaded.config)
     for service in (
-        JobIngest(engine, time.monotonic, parts.cred.userid),
+        JobIngest(engine, dependencies, time.monotonic, parts.cred.userid),
         job_info,
         JobList(engine, store, router),
         JobListId(engine, store, router),
@@ -153,7 +160,7 @@ async def assemble(parts: Parts) -> Services:
     ):
         router.add(service)
     router.add(Ping(sorted({topic.partition(".")[0] for topic in router.table})))
-    return Services(heartbeat, config, purge_log, wait)
+    return Services(heartbeat, config, purge_log, wait, dependencies)
 
 
 def _publish_again(purge_log: PurgeLog, records: list[PurgeRecord]) -> None:

@@ -2,14 +2,17 @@
 
 import asyncio
 import errno
-from collections.abc import Callable, Iterable
-from typing import Final
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Final, NamedTuple
 
 import msgspec
 
 from jobmgrd.call import Call
 from jobmgrd.engine import Engine
+from jobmgrd.jobs.job import Job
 from jobmgrd.router import Route
+from jobmgrd.services.dependencies import Dependencies
+from jobmgrd.services.dependency_plan import Plan
 from protocol import jobid, signature
 from protocol.errors import FormatError, RpcError
 from protocol.job import URGENCY_DEFAULT, URGENCY_MAX, URGENCY_MIN, Flag
@@ -19,17 +22,35 @@ from protocol.jobspec import Jobspec, decode, parse
 KNOWN_FLAGS: Final = int(Flag.DEBUG | Flag.WAITABLE | Flag.NOVALIDATE)
 
 
+class Taken(NamedTuple):
+    """A job request that was checked."""
+
+    jobspec: Jobspec
+    text: bytes  # its JSON
+    userid: int
+    urgency: int
+    flags: int
+
+
 class JobIngest:
     """Ids are FLUIDs that go on from the highest ever given, by a clock that never goes back.
 
     Args:
         engine: takes the jobs.
+        dependencies: are told of jobs that wait for others.
         monotonic: that clock, in seconds.
         owner: whose processes jobs are; jobs of others may only be simulated.
     """
 
-    def __init__(self, engine: Engine, monotonic: Callable[[], float], owner: int) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        dependencies: Dependencies,
+        monotonic: Callable[[], float],
+        owner: int,
+    ) -> None:
         self._engine = engine
+        self._dependencies = dependencies
         self._monotonic = monotonic
         self._owner = owner
         self._ids = jobid.Generator(after=engine.max_jobid)
@@ -39,7 +60,7 @@ class JobIngest:
         """See Service."""
         return [Route("job-ingest.submit", SubmitRequest, self.submit)]
 
-    def submit(self, call: Call, request: SubmitRequest) -> "asyncio.Future[SubmitReply]":
+    def submit(self, call: Call, request: SubmitRequest) -> Awaitable[SubmitReply]:
         """Take a job in; answered once it is durable."""
         userid = call.cred.userid
         self._check_urgency(call, request.urgency)
@@ -58,14 +79,36 @@ class JobIngest:
             raise RpcError(errno.EINVAL, str(error)) from error
         if userid != self._owner and jobspec.test is None:
             raise RpcError(errno.EPERM, "jobmgrd runs processes as its owner alone")
-        return self._engine.submit(
-            self._ids.next(int((self._monotonic() - self._epoch) * 1000)),
-            jobspec,
-            text,
-            userid=userid,
-            urgency=request.urgency,
-            flags=request.flags,
+        taken = Taken(jobspec, text, userid, request.urgency, request.flags)
+        return self._take_dependent(taken) if jobspec.dependencies else self._take(taken)
+
+    async def _take_dependent(self, taken: Taken) -> SubmitReply:
+        plan = await self._dependencies.planner.plan(taken.jobspec, taken.userid)
+        return await self._take(taken, plan)
+
+    def _take(self, taken: Taken, plan: Plan | None = None) -> "asyncio.Future[SubmitReply]":
+        id = self._ids.next(int((self._monotonic() - self._epoch) * 1000))
+        future = self._engine.submit(
+            id,
+            taken.jobspec,
+            taken.text,
+            userid=taken.userid,
+            urgency=taken.urgency,
+            flags=taken.flags,
+            first=plan.first if plan else (),
         )
+        if plan or self._dependencies.counting:
+            self._wait(self._engine.jobs[id], plan, future)
+        return future
+
+    def _wait(self, job: Job, plan: Plan | None, future: "asyncio.Future[SubmitReply]") -> None:
+        self._dependencies.taken(job, plan)
+
+        def kept(future: "asyncio.Future[SubmitReply]") -> None:
+            if future.cancelled() or future.exception() is not None:
+                self._dependencies.gone(job)
+
+        future.add_done_callback(kept)
 
     def _check_urgency(self, call: Call, urgency: int) -> None:
         if not URGENCY_MIN <= urgency <= URGENCY_MAX:

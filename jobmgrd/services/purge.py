@@ -128,6 +128,8 @@ class Purge:
                 raise RpcError(errno.EINVAL, f"job is pinned: {pin.reason}")
             if active_job(self._engine, id) is not None:
                 raise RpcError(errno.EINVAL, "cannot purge active job")
+            if (why := self._retention.held_for(id)) is not None:
+                raise RpcError(errno.EINVAL, f"job is {why}")
             if id in self._engine.jobs:  # clean, but that is not durable yet
                 await self._engine.durable(self._engine.jobs[id])
         orphans = {orphan.row.id for orphan in await self._store.orphans()} & set(ids)

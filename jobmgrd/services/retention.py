@@ -20,9 +20,10 @@ from jobmgrd.jobs.retention import HELD, UNLIMITED, Candidate, Limits, Policy, S
 from jobmgrd.jobs.retention import standing as standing_of
 from jobmgrd.jobs.rules import Generation, Rule, RuleSet
 from jobmgrd.router import OWNER, Route
+from jobmgrd.services.holds import Holds
 from jobmgrd.services.lookup import UNKNOWN_JOB, missing, written
 from jobmgrd.store.port import Changes, Facts, InactiveRow, Pin, Recovered, Store
-from protocol import duration
+from protocol import duration, jobid
 from protocol.errors import RpcError
 from protocol.retention import IdRequest, PinListReply, PinReply, PinRequest, RetentionReply
 
@@ -32,6 +33,8 @@ PINS_MAX: Final = 10_000
 PAGE: Final = 250
 """Jobs classed anew in one transaction: 15 ms if their ids say nothing of their end."""
 META: Final = "retention"
+LISTED: Final = 3
+"""Dependents that an explanation names."""
 
 
 class Retention:
@@ -42,11 +45,14 @@ class Retention:
         engine: Engine,
         store: Store,
         recovered: Recovered,
+        holds: Holds,
         spawn: Callable[[Coroutine[Any, Any, None]], object],
         clock: Callable[[], float],
     ) -> None:
         self._engine = engine
         self._store = store
+        self._holds = holds
+        holds.class_of = self._class_of
         self._spawn = spawn
         self._clock = clock
         self._pins = {pin.id: pin for pin in recovered.pins}
@@ -92,6 +98,11 @@ class Retention:
         """The pin of a job, if it has one."""
         return self._pins.get(id)
 
+    def held_for(self, id: int) -> str | None:
+        """Which active jobs depend on a job, in words; None: none does."""
+        dependents = self._holds.dependents_of(id)
+        return _held_for(dependents) if dependents else None
+
     @property
     def pins(self) -> int:
         """How many pins there are."""
@@ -100,16 +111,22 @@ class Retention:
     def rule_name(self, rule: int) -> str:
         """What a class is called."""
         if rule == HELD:
-            return "pinned"
+            return "held"
         return self._rules.name(rule) or "default"
 
     def class_of(self, job: Job) -> int:
         """The class of a job that ends."""
+        if job.id in self._holds.dependents.by_target:
+            self._holds.keep(Facts(job.id, int(job.result), job.jobspec.queue, job.userid))
+            return HELD
         if job.id in self._pins:
             return HELD
         return self._rules.classify(int(job.result), job.jobspec.queue, job.userid)
 
     def _class_of(self, facts: Facts) -> int:
+        """The class of an inactive job on which no other depends."""
+        if facts.id in self._pins:
+            return HELD
         return self._rules.classify(facts.result, facts.queue, facts.userid)
 
     async def _reclass(self) -> None:
@@ -183,7 +200,9 @@ class Retention:
         try:
             rows = await self._store.rows(ids)
             rules = {
-                row.id: self._rules.classify(row.result, row.queue, row.userid) for row in rows
+                row.id: self._rules.classify(row.result, row.queue, row.userid)
+                for row in rows
+                if row.id not in self._holds
             }
             await self._store.write(Changes(pins=dict.fromkeys(ids), rules=rules))
         except Exception:
@@ -218,6 +237,9 @@ class Retention:
         if row is None:
             raise RpcError(errno.EAGAIN, "the job is ending")
         now = self._clock()
+        if (held := self.held_for(id)) is not None:
+            age = now - row.t_clean
+            return RetentionReply(id, "inactive", held, rule="held", age=age, pin=pin)
         if pin is not None:
             end = f"until {written(pin.until)}" if pin.until else "until it is unpinned"
             why = f"pinned {end}: {pin.reason}"
@@ -234,6 +256,14 @@ class Retention:
 
 def _pin_reply(pin: Pin) -> PinReply:
     return PinReply(pin.id, pin.reason, pin.until, pin.userid, pin.t)
+
+
+def _held_for(dependents: Sequence[int]) -> str:
+    if len(dependents) == 1:
+        return f"held: the active job {jobid.encode(dependents[0])} depends on it"
+    named = ", ".join(jobid.encode(id) for id in dependents[:LISTED])
+    more = ", ..." if len(dependents) > LISTED else ""
+    return f"held: {len(dependents)} active jobs depend on it: {named}{more}"
 
 
 def _words(standing: Standing) -> str:

@@ -101,8 +101,11 @@ def test_status_is_the_state_then_the_result(
         (job(urgency=0), "held", ""),
         (job(priority=0), "priority-hold", ""),
         (job(state=4), "priority-wait", ""),
-        (job(state=2, dependencies=["after:ƒ2"]), "depends:after:ƒ2", ""),
-        (job(state=2, dependencies=[{"scheme": "after", "value": "ƒ2"}]), "depends:after:ƒ2", ""),
+        (
+            job(state=2, dependencies=["after-start=ƒ2", "singleton"]),
+            "depends:after-start=ƒ2,singleton",
+            "",
+        ),
         (job(state=16, t_run=15.0, nodelist="n[1-2]"), "n[1-2]", ""),
         (ended(Result.COMPLETED, waitstatus=0, nodelist="n1"), "n1", "Exit 0"),
         (ended(Result.FAILED, waitstatus=7 << 8), "Exit 7", "Exit 7"),

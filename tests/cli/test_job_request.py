@@ -81,3 +81,39 @@ CALLER = {"PATH": "/bin", "HOME": "/h", "OMP_A": "1", "BAD": "\udcff"}
 def test_environment_rules_apply_in_order(rules: list[str], result: dict[str, str]) -> None:
     """flux-submit(1) ENV RULES; what is no text cannot be sent and is left out."""
     assert environment(rules, CALLER) == result
+
+
+def test_dependencies_are_appended_in_order() -> None:
+    """Those of --dependency, with {cc} filled in, then --begin-time as the scheme of that name."""
+    made = request(
+        *("--dependency=afterok:f{cc}", "--dependency=singleton", "--begin-time=2026-11-22T18:00Z"),
+        "true",
+        cc=7,
+    )
+    assert made.jobspec is not None
+    assert list(parse(made.jobspec).dependencies) == [
+        {"scheme": "afterok", "value": "f7"},
+        {"scheme": "singleton", "value": ""},
+        {"scheme": "begin-time", "value": "1795370400.000"},
+    ]
+
+
+def test_a_job_without_dependencies_has_no_key_for_them() -> None:
+    """RFC 26 forbids an empty one."""
+    made = request("true")
+    assert made.jobspec is not None
+    assert "dependencies" not in made.jobspec["attributes"]["system"]
+
+
+@pytest.mark.parametrize(
+    ("word", "text"),
+    [
+        ("--dependency=:ƒ1", "Invalid dependency URI"),
+        ("--dependency=", "Invalid dependency URI"),
+        ("--begin-time=soon", "is neither a time nor a duration"),
+    ],
+)
+def test_a_dependency_that_reads_badly_is_refused(word: str, text: str) -> None:
+    """Before anything is asked of a daemon."""
+    with pytest.raises(click.BadParameter, match=text):
+        request(word, "true")

@@ -15,10 +15,14 @@ from jobmgrd.jobs.retention import Candidate, History
 from jobmgrd.jobs.scheduler import Scheduler
 from jobmgrd.publisher import Published
 from jobmgrd.router import Router
+from jobmgrd.services.dependencies import Dependencies
+from jobmgrd.services.holds import Holds
 from jobmgrd.services.job_info import JobInfo
+from jobmgrd.services.job_ingest import JobIngest
 from jobmgrd.services.job_list import JobList
 from jobmgrd.services.journal import Journal
 from jobmgrd.services.journal_window import Window
+from jobmgrd.services.retention import Retention
 from jobmgrd.store.memory import MemoryStore
 from protocol.events import PurgeEvent
 from protocol.jobspec import from_command, parse
@@ -122,19 +126,34 @@ class Bench:
         """Start, or start anew after a crash."""
         recovered = await self.store.open()
         self.router = Router(self.spawn)
-        self.engine = Engine(
-            self.store,
-            Scheduler([NodeConfig(0, "host", self._cores)]),
-            self._make_executor,
-            lambda: next(self._ticks) / 1000,
-        )
+        scheduler = Scheduler([NodeConfig(0, "host", self._cores)])
+        self.engine = Engine(self.store, scheduler, self._make_executor, self.tick)
+        self.engine.max_jobid = recovered.max_jobid
         self.journal = Journal(self.engine, self.store, self.router, self._make_window())
         self.job_info = JobInfo(self.engine, self.store, self.router)
-        for service in (self.journal, self.job_info):
-            self.engine.commits.listen(service)
+        self.holds = Holds(self.store, self.spawn)
+        self.retention = Retention(
+            self.engine, self.store, recovered, self.holds, self.spawn, self.tick
+        )
+        self.dependencies = Dependencies(self.engine, self.store, self.holds, self.tick)
+        self.engine.commits.class_of = self.retention.class_of
+        self.engine.commits.rules_of = self.holds.rules_of
+        self.ingest = JobIngest(self.engine, self.dependencies, lambda: 1.0, OWNER.userid)
+        for listener in (self.journal, self.job_info, self.dependencies):
+            self.engine.commits.listen(listener)
+        for service in (
+            self.journal,
+            self.job_info,
+            self.ingest,
+            JobList(self.engine, self.store, self.router),
+        ):
             self.router.add(service)
-        self.router.add(JobList(self.engine, self.store, self.router))
         await self.engine.recover(recovered)
+        await self.dependencies.recover()
+
+    def tick(self) -> float:
+        """A clock that goes on by a millisecond whenever it is asked."""
+        return next(self._ticks) / 1000
 
     def _make_executor(self, notify: Notify) -> Executor:
         self.executor = Executor(notify)

@@ -5,6 +5,7 @@ from typing import Any, cast
 
 import pytest
 
+from jobmgrd.services.holds import Holds
 from jobmgrd.services.retention import Retention
 from jobmgrd.store.port import InactiveRow, Store, Tombstone
 from tests.services.bench import Bench
@@ -39,9 +40,9 @@ async def bench() -> Bench:
 
 async def retention_of(bench: Bench, store: Store) -> Retention:
     """The service on a store, registered."""
-    made = Retention(
-        bench.engine, store, await bench.store.open(), bench.spawn, lambda: 1_000_000.0
-    )
+    recovered = await bench.store.open()
+    holds = Holds(store, bench.spawn)
+    made = Retention(bench.engine, store, recovered, holds, bench.spawn, lambda: 1_000_000.0)
     bench.router.add(made)
     return made
 

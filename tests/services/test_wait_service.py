@@ -5,7 +5,6 @@ import errno
 import pytest
 
 from jobmgrd.services import wait as module
-from jobmgrd.services.job_ingest import JobIngest
 from jobmgrd.services.list_ import List
 from jobmgrd.services.wait import Wait
 from protocol.job import URGENCY_HOLD, Flag, State
@@ -144,7 +143,6 @@ async def test_zombies_are_bounded(bench: Bench, monkeypatch: pytest.MonkeyPatch
 
 async def test_guests_may_not_submit_waitable_jobs(bench: Bench) -> None:
     """Or their zombies could grow without bound."""
-    bench.router.add(JobIngest(bench.engine, lambda: 1.0, owner=1))
     request = {"jobspec": from_command(["true"]), "flags": WAITABLE}
     refused = await bench.ask("job-ingest.submit", request, GUEST)
     text = "only the instance owner can submit with FLUX_JOB_WAITABLE"
