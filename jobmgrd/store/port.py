@@ -251,8 +251,9 @@ class Store(Protocol):
 
         One call is one transaction, exact against any number of others under way. Returns the
         log record, or None if nothing was chosen. What `decide` raises is raised here, and changes
-        nothing. Candidates that are no longer inactive are passed over. Cancelling the call leaves
-        open whether it took effect: if it did, the next `open` gives its record as unpublished.
+        nothing. It chooses among the candidates that its history gives; others are passed over.
+        Cancelling the call leaves open whether it took effect: if it did, the next `open` gives its
+        record as unpublished.
         """
 
     async def inspect(self, question: Callable[[History], T]) -> T:

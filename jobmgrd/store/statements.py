@@ -42,7 +42,7 @@ COUNT_ORPHANS: Final = "SELECT count(*) FROM orphan"
 # the history, as decisions ask for it
 COUNTS: Final = "SELECT rule, n FROM class_count WHERE rule >= 0 AND n > 0"
 OLDEST: Final = (
-    "SELECT t_clean, id, rule FROM ended WHERE rule = ? AND seq IS NULL"
+    "SELECT t_clean, id, rule, ord, queue, result FROM ended WHERE rule = ? AND seq IS NULL"
     " ORDER BY t_clean, id LIMIT ?"
 )
 COUNT_BEFORE: Final = "SELECT count(*) FROM ended WHERE rule = ? AND t_clean < ? AND seq IS NULL"
@@ -50,15 +50,11 @@ POSITION: Final = (
     "SELECT count(*) FROM ended WHERE rule = ? AND (t_clean, id) < (?, ?) AND seq IS NULL"
 )
 FIND_MANY: Final = (
-    "SELECT t_clean, id, rule FROM ended"
+    "SELECT t_clean, id, rule, ord, queue, result FROM ended"
     " WHERE id IN (SELECT value FROM json_each(?)) AND seq IS NULL"
 )
 
 # purge
-GOING: Final = (
-    "SELECT id, ord, queue, result, rule FROM ended"
-    " WHERE id IN (SELECT value FROM json_each(?)) AND seq IS NULL"
-)
 DROP_INACTIVE: Final = "DELETE FROM inactive WHERE ord IN (SELECT value FROM json_each(?))"
 BURY: Final = (
     "UPDATE ended SET seq = ?, ord = NULL, userid = NULL, queue = NULL"

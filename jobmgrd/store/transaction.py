@@ -6,7 +6,7 @@ group only its last row is written.
 
 import sqlite3
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, TypeVar
 
 from msgspec.structs import astuple, replace
@@ -25,7 +25,7 @@ from jobmgrd.store.port import (
     Pin,
     PurgeRecord,
 )
-from jobmgrd.store.sqlite_history import SqliteHistory, id_array
+from jobmgrd.store.sqlite_history import Given, SqliteHistory, id_array
 from jobmgrd.store.tombstones import erase, forget, pack_ids, trim_log
 
 T = TypeVar("T")
@@ -42,7 +42,6 @@ class Transaction:
         self.counters = replace(counters)
         self._db = db
         self._clock = clock
-        self._history = SqliteHistory(db)
         self._active: dict[int, ActiveRow] = {}
         self._ended: dict[int, InactiveRow] = {}
         self._output: dict[int, list[bytes]] = {}
@@ -76,13 +75,15 @@ class Transaction:
     ) -> PurgeRecord | Exception | None:
         """Remove what `decide` chooses; an exception of its own is returned, nothing is changed."""
         self.flush()
-        chosen = _ask(lambda: decide(self._history))
+        history = SqliteHistory(self._db)
+        chosen = _ask(lambda: decide(history))
         if isinstance(chosen, Exception):
             return chosen
-        ids = dict.fromkeys(job.id for job in chosen)
-        record = self._remove(ids, now, reason, userid) if ids else None
-        if record:
-            self.forget()
+        jobs = {job.id: history.given[job.id] for job in chosen if job.id in history.given}
+        if not jobs:
+            return None
+        record = self._remove(jobs, now, reason, userid)
+        self.forget()
         return record
 
     def forget(self) -> None:
@@ -157,7 +158,8 @@ class Transaction:
         self._db.executemany(sql.ADD_TOTAL, ((*key, n) for key, n in totals.items()))
 
     def _reclass(self, rules: dict[int, int]) -> None:
-        self._move({job.id: job.rule for job in self._history.find(list(rules))}, rules)
+        found = SqliteHistory(self._db).find(list(rules))
+        self._move({job.id: job.rule for job in found}, rules)
 
     def _move(self, before: Mapping[int, int], after: Mapping[int, int]) -> None:
         """Bring inactive jobs from the classes they are in to others."""
@@ -189,26 +191,22 @@ class Transaction:
         self.counters.held += classes[HELD]
 
     def _remove(
-        self, jobs: Iterable[int], now: float, reason: str, userid: int
-    ) -> PurgeRecord | None:
-        going = self._db.execute(sql.GOING, (id_array(jobs),)).fetchall()
-        if not going:
-            return None
+        self, jobs: Mapping[int, Given], now: float, reason: str, userid: int
+    ) -> PurgeRecord:
         seq = self.counters.purge_seq + 1
-        there = {row[0] for row in going}
-        gone = [id for id in jobs if id in there]  # in the order of the decision
-        ids = id_array(gone)
-        self._db.execute(sql.DROP_INACTIVE, (id_array(row[1] for row in going),))
+        ids = id_array(jobs)
+        self._db.execute(sql.DROP_INACTIVE, (id_array(job.ord for job in jobs.values()),))
         self._db.execute(sql.BURY, (seq, ids))
         self._db.execute(sql.DROP_OUTPUT, (ids,))
-        queues = Counter(row[2:4] for row in going)
+        queues = Counter((job.queue, job.result) for job in jobs.values())
         self._db.executemany(sql.ADD_QUEUE, ((*key, 0, -n) for key, n in queues.items()))
-        self._count(Counter({rule: -n for rule, n in Counter(row[4] for row in going).items()}))
-        self._db.execute(sql.ADD_PURGED, (len(gone),))
-        self._db.execute(sql.LOG_PURGE, (seq, now, reason, userid, pack_ids(gone)))
+        rules = Counter(job.rule for job in jobs.values())
+        self._count(Counter({rule: -n for rule, n in rules.items()}))
+        self._db.execute(sql.ADD_PURGED, (len(jobs),))
+        self._db.execute(sql.LOG_PURGE, (seq, now, reason, userid, pack_ids(jobs)))
         self.counters.purge_seq = seq
-        self.counters.purged += len(gone)
-        return PurgeRecord(seq, now, tuple(gone), reason, userid)
+        self.counters.purged += len(jobs)
+        return PurgeRecord(seq, now, tuple(jobs), reason, userid)
 
 
 def _ask(question: Callable[[], T]) -> T | Exception:
