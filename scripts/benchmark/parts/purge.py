@@ -18,7 +18,7 @@ HISTORIES: Sequence[tuple[int, Order]] = ((200_000, "id"), (200_000, "random"), 
 QUICK_HISTORIES: Sequence[tuple[int, Order]] = ((20_000, "id"), (20_000, "random"))
 BATCH = 100
 REST_SECONDS = 0.5
-SPACE_SECONDS = 20.0
+SPACE_SECONDS = 60.0
 HEARTBEAT_SECONDS = 20.0
 """After this time the rate by heartbeat is that of the jobs purged so far."""
 PERIOD = "200ms"
