@@ -25,7 +25,8 @@ from jobmgrd.exec.port import (
     Started,
 )
 from jobmgrd.jobs.job import EVENTLOG_VERSION, IMMUTABLE, Job, priority_of
-from jobmgrd.jobs.queue import PendingQueue
+from jobmgrd.jobs.pending import Pending
+from jobmgrd.jobs.queues import Queues
 from jobmgrd.jobs.scheduler import Scheduler
 from jobmgrd.jobs.states import Action, next_action
 from jobmgrd.jobs.updates import DURATION
@@ -59,7 +60,8 @@ class Engine:
         self._scheduler = scheduler
         self._executor = make_executor(self._executed)
         self._clock = clock
-        self._queue = PendingQueue()
+        self.queues = Queues()
+        self._pending = Pending()
         self._steps: Mapping[Action, Callable[[Job], None]] = {
             Action.VALIDATE: self._validate,
             Action.DEPEND: self._depend,
@@ -196,7 +198,7 @@ class Engine:
         job.apply(self._clock(), name, context)
         self.commits.touch(job)
         if before is State.SCHED and job.state is not State.SCHED:
-            self._queue.remove(job.id)
+            self._pending.remove(job.id)
         self._advance(job)
 
     def raise_exception(
@@ -259,7 +261,7 @@ class Engine:
 
     def _wait_for_resources(self, job: Job) -> None:
         if job.state is State.SCHED:
-            self._queue.add(job)
+            self._pending.add(job)
             self.schedule_soon()
 
     def _start(self, job: Job) -> None:
@@ -312,16 +314,26 @@ class Engine:
             self._schedule_due = True
             asyncio.get_running_loop().call_soon(self._schedule)
 
+    def arrange_queues(self) -> None:
+        """Schedule by the queues as they are now; for when they were configured or switched."""
+        nodes = {n: self._scheduler.having(required) for n, required in self.queues.roots.items()}
+        self._pending.arrange(self.queues, nodes)
+        self.schedule_soon()
+
     def _schedule(self) -> None:
-        """Give resources to the head of the queue for as long as it fits."""
+        """Give resources to the head of each lane for as long as it fits."""
         self._schedule_due = False
-        while not self._stopping and (job := self._queue.head()) is not None:
-            ranks = self._scheduler.alloc(job.jobspec)
-            if ranks is None:
-                return
-            job.ranks = ranks
-            job.R = self._encode_R(ranks, job.jobspec.duration)
-            self.post(job, "alloc")
+        for lane in self._pending.lanes:
+            while not self._stopping and (job := lane.head()) is not None:
+                ranks = self._scheduler.alloc(job.jobspec)
+                if ranks is None:
+                    break
+                self._alloc(job, ranks)
+
+    def _alloc(self, job: Job, ranks: Sequence[Rank]) -> None:
+        job.ranks = ranks
+        job.R = self._encode_R(ranks, job.jobspec.duration)
+        self.post(job, "alloc")
 
     def _encode_R(self, ranks: Sequence[Rank], duration: float) -> bytes:  # noqa: N802
         now = self._clock()

@@ -157,6 +157,42 @@ class ListReply(Struct, frozen=True):
     jobs: Sequence[Mapping[str, Any]]
 
 
+class QueueStatusRequest(Struct, frozen=True):
+    """job-manager.queue-status: of a queue, or of the one without a name."""
+
+    name: str | None = None
+
+
+class QueueStatus(Struct, frozen=True, omit_defaults=True):
+    """Whether a queue takes jobs, whether they are scheduled, and why not (RFC 33)."""
+
+    enable: bool
+    start: bool
+    parent: str | None = None
+    blocked: str | None = None
+    disable_reason: str | None = None
+    stop_reason: str | None = None
+
+
+class QueueEnableRequest(Struct, frozen=True):
+    """job-manager.queue-enable: no name: all queues, which `all` confirms if they have names."""
+
+    enable: bool
+    all: bool
+    name: str | None = None
+    reason: str | None = None
+
+
+class QueueStartRequest(Struct, frozen=True):
+    """job-manager.queue-start: as queue-enable; `nocheckpoint` holds until a restart only."""
+
+    start: bool
+    all: bool
+    name: str | None = None
+    reason: str | None = None
+    nocheckpoint: bool = False
+
+
 class PurgeStats(Struct, frozen=True):
     """What purging has done and is about to do."""
 

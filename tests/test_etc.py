@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from jobmgrd.config import Config, default_rundir, default_statedir, load
-from jobmgrd.config.schema import Archive, Key, Rows, Table, keys
+from jobmgrd.config.schema import Archive, Key, Named, Rows, Table, keys
 from jobmgrd.jobs.retention import Limits
 from jobmgrd.jobs.rules import Rule
 from protocol.job import Result
@@ -35,9 +35,12 @@ def read_unit() -> SectionProxy:
 def keys_at(*place: str) -> Mapping[str, Key]:
     """The keys of a table, which may be within another, or one of an array."""
     table: type[Table] = Config
-    for name in place:
+    names = iter(place)
+    for name in names:
         value = keys(table)[name].value
-        within = value.table if isinstance(value, Rows) else value
+        if isinstance(value, Named):
+            next(names, None)  # any name has the same keys
+        within = value.table if isinstance(value, Rows | Named) else value
         assert isinstance(within, type)
         table = within
     return keys(table)
@@ -50,6 +53,9 @@ def assert_shown(shown: Mapping[str, Any], *place: str) -> None:
         if isinstance(key.value, Rows):
             rows = shown[name]
             assert {found for row in rows for found in row} == set(keys_at(*place, name))
+        elif isinstance(key.value, Named):
+            tables = shown[name].values()
+            assert {found for table in tables for found in table} == set(keys_at(*place, name))
         elif isinstance(key.value, type):
             assert_shown(shown[name], *place, name)
 

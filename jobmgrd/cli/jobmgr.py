@@ -18,6 +18,7 @@ COMMANDS: Final = {
     "cancel": Entry("cancel.cancel", "Cancel jobs."),
     "update": Entry("update.update", "Change the jobspec of a job: duration, queue, name, ..."),
     "job": Entry("job.job", "Look into one job, change it, purge old ones."),
+    "queue": Entry("queue.queue", "List queues, stop and start them, wait until they are empty."),
     "resource": Entry("resource.resource", "List nodes, drain them, give them back."),
     "archive": Entry("archive.archive", "List, show and export purged jobs."),
     "stats": Entry("stats.stats", "Show the daemon's counters."),

@@ -2,6 +2,7 @@
 
     files.py        TOML files -> one mapping, which remembers who set what
     reader.py       mapping -> tables, by the schema
+    checks.py       values that do not go together
     schema.py       the tables and keys, with their defaults
     kinds.py        the kinds of values
     directories.py  the default state directory, and templates

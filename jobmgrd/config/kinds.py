@@ -73,6 +73,16 @@ def duration(*, positive: bool = False) -> Kind:
     return Kind('a duration such as "500ms", "30s" or "5m" (RFC 23)', read)
 
 
+def duration_or_inf() -> Kind:
+    """A Flux Standard Duration (RFC 23), read as seconds; "0" and "inf" are no duration at all."""
+
+    def read(value: object) -> float:
+        seconds = fsd.parse(_string(value))
+        return 0.0 if math.isinf(seconds) else seconds
+
+    return Kind('a duration such as "30m" or "8h", or "0" for none (RFC 23)', read)
+
+
 def size(*, low: int = 0) -> Kind:
     """A number of bytes: an integer, or a string with a binary unit (flux-core's parse_size.c)."""
 
@@ -128,7 +138,8 @@ def one_or_more(kind: Kind) -> Kind:
 
 def name(*reserved: str) -> Kind:
     """A string that is not empty, and none of a few that mean something else."""
-    expected = "a name other than " + " and ".join(f'"{word}"' for word in reserved)
+    others = " and ".join(f'"{word}"' for word in reserved)
+    expected = f"a name other than {others}" if reserved else "a name"
 
     def read(value: object) -> str:
         if not (text := _string(value)):

@@ -1,20 +1,16 @@
 """A mapping -> checked tables, or the first reason why not."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from difflib import get_close_matches
 from typing import TypeVar
 
+from jobmgrd.config.checks import Origin, check_together
 from jobmgrd.config.errors import ConfigError
 from jobmgrd.config.files import Place
 from jobmgrd.config.kinds import Kind, type_name
-from jobmgrd.config.schema import Config, Rows, Table, keys
-from jobmgrd.jobs.nodes import configured
-from protocol.errors import FormatError
+from jobmgrd.config.schema import Config, Named, Rows, Table, keys
 
 T = TypeVar("T", bound=Table)
-
-Origin = Callable[[Place], str]
-"""Which source set a key: a file, or "config.load"."""
 
 
 def read(raw: Mapping[str, object], origin: Origin) -> tuple[Config, list[str]]:
@@ -38,8 +34,7 @@ def read(raw: Mapping[str, object], origin: Origin) -> tuple[Config, list[str]]:
                 origin((name,)), "", name, "key outside of a table", _names(keys(Config), "[{}]")
             )
     config = _table(Config, known, (), origin)
-    _check_endpoints(config, origin)
-    _check_nodes(config, origin)
+    check_together(config, origin)
     return config, warnings
 
 
@@ -56,16 +51,32 @@ def _table(table: type[T], raw: Mapping[str, object], place: Place, origin: Orig
             values[key.attribute] = _value(key.value, value, at, origin)
         elif isinstance(key.value, Rows):
             values[key.attribute] = _rows(key.value, value, at, origin)
-        elif isinstance(value, Mapping):
-            values[key.attribute] = _table(key.value, value, at, origin)
+        elif isinstance(key.value, Named):
+            values[key.attribute] = _named(key.value, value, at, origin)
         else:
-            problem = f"Expected table, got {type_name(value)}"
-            raise ConfigError(origin(at), ".".join(at), "", problem)
+            values[key.attribute] = _table(key.value, _mapping(value, at, origin), at, origin)
     for name, key in known.items():
         if key.required and key.attribute not in values:
             expected = key.value.expected if isinstance(key.value, Kind) else ""
             raise ConfigError(origin(place), ".".join(place), name, "key is missing", expected)
     return table(**values)
+
+
+def _named(named: Named, value: object, at: Place, origin: Origin) -> Mapping[str, object]:
+    built = {}
+    for name, row in _mapping(value, at, origin).items():
+        if not name:
+            raise ConfigError(origin(at), ".".join(at), "", "name is empty", "a name")
+        place = (*at, name)
+        table = _table(named.table, _mapping(row, place, origin), place, origin)
+        built[name] = named.build(table)
+    return built
+
+
+def _mapping(value: object, at: Place, origin: Origin) -> Mapping[str, object]:
+    if not isinstance(value, Mapping):
+        raise ConfigError(origin(at), ".".join(at), "", f"Expected table, got {type_name(value)}")
+    return value
 
 
 def _rows(rows: Rows, value: object, at: Place, origin: Origin) -> tuple[object, ...]:
@@ -102,30 +113,6 @@ def _value(kind: Kind, value: object, at: Place, origin: Origin) -> object:
     except (TypeError, ValueError) as error:
         table = ".".join(at[:-1])
         raise ConfigError(origin(at), table, at[-1], str(error), kind.expected) from error
-
-
-def _check_endpoints(config: Config, origin: Origin) -> None:
-    """Refuse an endpoint given twice: ZeroMQ would let the second bind take it from the first."""
-    seen = set(config.rpc.bind)
-    if len(seen) < len(config.rpc.bind):
-        raise _endpoint_twice(origin, "rpc")
-    if len(seen | set(config.events.bind)) < len(seen) + len(config.events.bind):
-        raise _endpoint_twice(origin, "events")
-
-
-def _check_nodes(config: Config, origin: Origin) -> None:
-    """Refuse a node without cores, since nothing could ever run there."""
-    try:
-        configured(config.resource.config)
-    except FormatError as error:
-        source = origin(("resource", "config"))
-        raise ConfigError(source, "resource.config", "", str(error), 'cores = "0-3"') from error
-
-
-def _endpoint_twice(origin: Origin, table: str) -> ConfigError:
-    return ConfigError(
-        origin((table, "bind")), table, "bind", "endpoint used twice", "endpoints that differ"
-    )
 
 
 def _near(name: str, known: Collection[str]) -> str:

@@ -3,7 +3,8 @@
 A key whose feature does not exist is not here, so that it is refused by name instead of being
 accepted and forgotten. To add one, write its line: name, type, Kind, and RESTART if a running
 daemon cannot take it over; one without a default has to be set. A table within a table is its
-type alone; with `| None` its being there is a switch, and with Rows it may be there many times.
+type alone; with `| None` its being there is a switch, with Rows it may be there many times, and
+with Named under many names.
 etc/jobmgrd.toml explains each to users, which a test demands.
 """
 
@@ -19,6 +20,8 @@ from msgspec.structs import FieldInfo, fields
 from jobmgrd.config import kinds
 from jobmgrd.config.kinds import Kind
 from jobmgrd.jobs.nodes import Hosts
+from jobmgrd.jobs.policy import Policy, Size
+from jobmgrd.jobs.queues import QueueConfig
 from jobmgrd.jobs.retention import UNLIMITED, Limits
 from jobmgrd.jobs.rules import RULES_MAX, Rule
 from jobmgrd.logs import Format, Level
@@ -56,6 +59,13 @@ class Rows(Struct, frozen=True):
     table: type[Table]
     build: Callable[[Any], object]
     high: int
+
+
+class Named(Struct, frozen=True):
+    """A table of tables under names that the user chooses; `build` makes values of them."""
+
+    table: type[Table]
+    build: Callable[[Any], object]
 
 
 class Daemon(Table, frozen=True):
@@ -139,6 +149,7 @@ class JobManager(Table, frozen=True):
     inactive_age_limit: Annotated[float, kinds.AGE_LIMIT] = UNLIMITED
     inactive_num_limit: Annotated[int, kinds.NUM_LIMIT] = UNLIMITED
     purge_budget: Annotated[float | None, kinds.duration(positive=True)] = None
+    stop_queues_on_restart: Annotated[bool, kinds.FLAG, RESTART] = False
     tombstone_limit: TombstoneLimit = TombstoneLimit()
     archive: Annotated[Archive | None, RESTART] = None
     retention: Annotated[tuple[Rule, ...], Rows(Retention, Retention.rule, RULES_MAX)] = ()
@@ -190,6 +201,82 @@ class Resource(Table, frozen=True):
     ] = ()
 
 
+class PolicySystem(Table, frozen=True):
+    """What jobs get that do not ask: seconds, and the name of a queue."""
+
+    duration: Annotated[float | None, kinds.duration_or_inf()] = None
+    queue: Annotated[str | None, kinds.name()] = None
+
+
+class PolicyDefaults(Table, frozen=True):
+    """By the level of the jobspec's attributes."""
+
+    system: PolicySystem = PolicySystem()
+
+
+class PolicyJobspec(Table, frozen=True):
+    """What jobspecs get."""
+
+    defaults: PolicyDefaults = PolicyDefaults()
+
+
+class JobSize(Table, frozen=True):
+    """A limit of what a job asks for; -1 is none, None leaves it to a more general policy."""
+
+    nnodes: Annotated[int | None, kinds.NUM_LIMIT] = None
+    ncores: Annotated[int | None, kinds.NUM_LIMIT] = None
+    ngpus: Annotated[int | None, kinds.NUM_LIMIT] = None
+
+    def size(self) -> Size:
+        """The limit as the domain takes it."""
+        return Size(self.nnodes, self.ncores, self.ngpus)
+
+
+class JobSizes(Table, frozen=True):
+    """At most, and at least."""
+
+    max: JobSize = JobSize()
+    min: JobSize = JobSize()
+
+
+class PolicyLimits(Table, frozen=True):
+    """How long a job may run (seconds, 0.0 is no limit), and how large it may be."""
+
+    duration: Annotated[float | None, kinds.duration_or_inf()] = None
+    job_size: JobSizes = JobSizes()
+
+
+class PolicyTable(Table, frozen=True):
+    """Defaults and limits (flux-config-policy(5))."""
+
+    jobspec: PolicyJobspec = PolicyJobspec()
+    limits: PolicyLimits = PolicyLimits()
+
+    @property
+    def policy(self) -> Policy:
+        """The policy as the domain takes it."""
+        system, limits = self.jobspec.defaults.system, self.limits
+        return Policy(
+            default_queue=system.queue,
+            default_duration=system.duration,
+            duration=limits.duration,
+            max=limits.job_size.max.size(),
+            min=limits.job_size.min.size(),
+        )
+
+
+class Queue(Table, frozen=True):
+    """A queue: the properties of its nodes or a parent, and a policy of its own (RFC 33)."""
+
+    requires: Annotated[tuple[str, ...], kinds.PROPERTIES] = ()
+    parent: Annotated[str | None, kinds.name()] = None
+    policy: PolicyTable = PolicyTable()
+
+    def queue(self) -> QueueConfig:
+        """The queue as the domain takes it."""
+        return QueueConfig(self.requires, self.parent, self.policy.policy)
+
+
 class Config(Table, frozen=True):
     """A whole checked configuration."""
 
@@ -202,6 +289,8 @@ class Config(Table, frozen=True):
     store: Store = Store()
     exec: Exec = Exec()
     resource: Resource = Resource()
+    policy: PolicyTable = PolicyTable()
+    queues: Annotated[Mapping[str, QueueConfig], Named(Queue, Queue.queue)] = {}
 
     @property
     def purge_budget(self) -> float:
@@ -214,7 +303,7 @@ class Key(Struct, frozen=True):
     """A key of a table: the name in Python, what its value is, and when a change takes effect."""
 
     attribute: str
-    value: Kind | Rows | type[Table]
+    value: Kind | Rows | Named | type[Table]
     restart: bool
     required: bool
 
@@ -228,7 +317,9 @@ def keys(table: type[Table]) -> Mapping[str, Key]:
 
 def _key(field: FieldInfo, hint: object) -> Key:
     notes = getattr(hint, "__metadata__", ())
-    value = next((note for note in notes if isinstance(note, Kind | Rows)), None) or _table(hint)
+    value = next((note for note in notes if isinstance(note, Kind | Rows | Named)), None) or _table(
+        hint
+    )
     return Key(field.name, value, restart=RESTART in notes, required=field.required)
 
 

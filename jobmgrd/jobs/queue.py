@@ -1,5 +1,6 @@
 """Jobs that wait for resources: the highest priority first, among equals the older id."""
 
+from collections.abc import Iterable
 from heapq import heapify, heappop, heappush
 
 from jobmgrd.jobs.job import Job
@@ -30,6 +31,10 @@ class PendingQueue:
         if self._jobs.pop(id, None) is not None and len(self._heap) > 2 * len(self._jobs) + 64:
             self._heap = [entry for entry in self._heap if self._is_current(entry)]
             heapify(self._heap)
+
+    def jobs(self) -> Iterable[Job]:
+        """All jobs that are in, in no particular order."""
+        return self._jobs.values()
 
     def head(self) -> Job | None:
         """The next job to get resources, or None if all are held."""

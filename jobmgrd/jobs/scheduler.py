@@ -1,13 +1,21 @@
 """A simple scheduler: counts cores and GPUs of nodes, places task slots first fit."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any, Final
 
+import msgspec
 from msgspec import Struct
 
+from jobmgrd.jobs.constraints import Matches, compiled
 from jobmgrd.jobs.nodes import Node, NodeConfig, properties_of, slots
 from protocol.errors import FormatError
 from protocol.jobspec import Jobspec
 from protocol.resource_set import Rank, ResourceSet
+
+CONSTRAINTS_MAX: Final = 256
+"""Constraints whose nodes are remembered; the next one clears them."""
+SHOWN_MAX: Final = 200
+"""Characters of a constraint that an error shows."""
 
 
 class Scheduler:
@@ -16,6 +24,7 @@ class Scheduler:
     def __init__(self, nodes: Sequence[NodeConfig]) -> None:
         self._nodes = {node.rank: Node(node) for node in nodes}
         self._up = list(self._nodes.values())  # those that new jobs may use
+        self._matching: dict[bytes, list[Node]] = {}  # of these, by constraint
         self._totals = self.free
         self.properties = properties_of(self._up)
         """Property -> the ranks that have it."""
@@ -46,13 +55,21 @@ class Scheduler:
         Raises:
             FormatError: "unsatisfiable request: ..." with what was asked for and what there is.
         """
-        room = sorted(slots(n.all_cores, n.all_gpus, spec) for n in self._nodes.values())
-        if _share(spec, room[::-1]) is None:
-            raise FormatError(f"unsatisfiable request: {_asked(spec)} of {self._totals}")
+        nodes: Collection[Node] = self._nodes.values()
+        if spec.constraints:
+            nodes = [*filter(_matches(spec), nodes)]
+        room = sorted((slots(n.all_cores, n.all_gpus, spec) for n in nodes), reverse=True)
+        if _share(spec, room) is None:
+            cores, gpus = sum(n.all_cores for n in nodes), sum(n.all_gpus for n in nodes)
+            there = Totals(len(nodes), cores, gpus)
+            which = f" that match {_text(spec.constraints)}" if spec.constraints else ""
+            raise FormatError(f"unsatisfiable request: {_asked(spec)} of {there}{which}")
 
     def alloc(self, spec: Jobspec) -> list[Rank] | None:
         """Take resources for a job, or None if there is no room for it now."""
-        nodes = [n for n in self._up if n.idle] if spec.exclusive else self._up
+        nodes = self._matched(spec) if spec.constraints else self._up
+        if spec.exclusive:
+            nodes = [node for node in nodes if node.idle]
         shares = _share(spec, [node.fits(spec) for node in nodes])
         if shares is None:
             return None
@@ -61,6 +78,26 @@ class Scheduler:
     def drain(self, ranks: Collection[int]) -> None:
         """Give new jobs nothing of these ranks, and of no others, from now on."""
         self._up = [node for rank, node in self._nodes.items() if rank not in ranks]
+        self._matching.clear()
+
+    def having(self, properties: Iterable[str]) -> frozenset[int]:
+        """The ranks that have all of these properties."""
+        wanted = frozenset(properties)
+        return frozenset(rank for rank, n in self._nodes.items() if wanted <= n.properties)
+
+    def _matched(self, spec: Jobspec) -> list[Node]:
+        """The nodes that a job with constraints may use; few constraints serve many jobs."""
+        key = msgspec.json.encode(spec.constraints)
+        nodes = self._matching.get(key)
+        if nodes is None:
+            if len(self._matching) >= CONSTRAINTS_MAX:
+                self._matching.clear()
+            try:
+                nodes = [*filter(_matches(spec), self._up)]
+            except FormatError:  # it was never validated
+                nodes = []
+            self._matching[key] = nodes
+        return nodes
 
     def reserve(self, allocs: Sequence[Rank]) -> None:
         """Take what a running job holds already."""
@@ -129,6 +166,18 @@ def _share(spec: Jobspec, room: Sequence[int]) -> list[int] | None:
         if not want:
             return shares
     return None
+
+
+def _matches(spec: Jobspec) -> Matches:
+    try:
+        return compiled(spec.constraints)
+    except FormatError as error:
+        raise FormatError(f"jobspec: attributes.system.constraints: {error}") from error
+
+
+def _text(constraints: Mapping[str, Any]) -> str:
+    text = msgspec.json.encode(constraints).decode()
+    return text if len(text) <= SHOWN_MAX else f"{text[:SHOWN_MAX]}..."
 
 
 def _asked(spec: Jobspec) -> str:

@@ -16,6 +16,7 @@ from jobmgrd.router import Router, Spawn
 from jobmgrd.services.broker import Ping
 from jobmgrd.services.config import ConfigService
 from jobmgrd.services.dependencies import Dependencies
+from jobmgrd.services.drain import Drain
 from jobmgrd.services.event import EventService
 from jobmgrd.services.getattr import Getattr
 from jobmgrd.services.heartbeat import Heartbeat
@@ -33,6 +34,7 @@ from jobmgrd.services.purge import Purge
 from jobmgrd.services.purge_log import PurgeLog
 from jobmgrd.services.purge_run import PurgeRun
 from jobmgrd.services.purger import Purger
+from jobmgrd.services.queue import QueueService
 from jobmgrd.services.raise_ import Raise
 from jobmgrd.services.resource import Resource
 from jobmgrd.services.resource_drain import ResourceDrain
@@ -110,12 +112,14 @@ async def assemble(parts: Parts) -> Services:
     job_state = JobState(lambda event: publish(JOB_STATE, event))
     totals = Totals(store)
     totals.begin(await store.totals())
+    queues = QueueService(engine, store, parts.recovered.meta)
+    drain = Drain(engine, router)
     resource_drain = ResourceDrain(engine, store, parts.recovered.meta, clock)
     wait = Wait(engine, store, router)
     job_info = JobInfo(engine, store, router)
     events = EventService(publish, router)
     parts.publisher.add(events)
-    for listener in (job_state, journal, totals, job_info, job_stats, dependencies):
+    for listener in (job_state, journal, totals, job_info, job_stats, dependencies, drain):
         engine.commits.listen(listener)
 
     def apply(new: Config) -> None:
@@ -129,6 +133,12 @@ async def assemble(parts: Parts) -> Services:
         retention.configure(new.job_manager.limits, new.job_manager.retention)
         store.limit_tombstones(new.job_manager.tombstone_limit)
         purge_run.configure(new.purge_budget)
+        queues.configure(
+            new.policy.policy,
+            new.queues,
+            stop_on_restart=new.job_manager.stop_queues_on_restart,
+        )
+        drain.look_soon()
         job_state.configure(enabled=new.events.job_state)
 
     config = ConfigService(parts.config_path, parts.loaded, apply)
@@ -146,6 +156,8 @@ async def assemble(parts: Parts) -> Services:
         Urgency(engine, store),
         Update(engine, store, clock),
         Getattr(engine, store),
+        queues,
+        drain,
         Resource(engine, resource_drain),
         resource_drain,
         purge,

@@ -2,8 +2,8 @@
 
 import asyncio
 import errno
-from collections.abc import Awaitable, Callable, Iterable
-from typing import Final, NamedTuple
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -17,7 +17,7 @@ from protocol import jobid, signature
 from protocol.errors import FormatError, RpcError
 from protocol.job import URGENCY_DEFAULT, URGENCY_MAX, URGENCY_MIN, Flag
 from protocol.job_manager import SubmitReply, SubmitRequest
-from protocol.jobspec import Jobspec, decode, parse
+from protocol.jobspec import Jobspec, decode, parse, set_attribute
 
 KNOWN_FLAGS: Final = int(Flag.DEBUG | Flag.WAITABLE | Flag.NOVALIDATE)
 
@@ -74,6 +74,9 @@ class JobIngest:
             )
         try:
             jobspec, text = _jobspec(request, userid)
+            if missing := self._engine.queues.missing(jobspec):
+                jobspec, text = _completed(text, missing)
+            self._engine.queues.check(jobspec)
             self._engine.scheduler.check(jobspec)
         except FormatError as error:
             raise RpcError(errno.EINVAL, str(error)) from error
@@ -127,3 +130,11 @@ def _jobspec(request: SubmitRequest, userid: int) -> tuple[Jobspec, bytes]:
     if request.jobspec is None:
         raise RpcError(errno.EPROTO, "missing required key 'jobspec' (or 'J')")
     return parse(request.jobspec), msgspec.json.encode(request.jobspec)
+
+
+def _completed(text: bytes, missing: Mapping[str, Any]) -> tuple[Jobspec, bytes]:
+    """The jobspec with the attributes that its queue and the policy add."""
+    value = msgspec.json.decode(text)
+    for name, given in missing.items():
+        set_attribute(value, f"attributes.system.{name}", given)
+    return parse(value), msgspec.json.encode(value)
