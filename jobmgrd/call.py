@@ -91,6 +91,10 @@ class Call:
         """Answer with an error."""
         self._answer(error.errnum, error.text.encode() + b"\0" if error.text else None)
 
+    def ignore(self) -> None:
+        """Answer nothing, now and later: the request's sender does not wait."""
+        self._answered = True
+
     def _answer(self, errnum: int, body: bytes | None) -> None:
         if not self._answered:
             self._answered = True

@@ -124,6 +124,8 @@ class Daemon:
                 spawn=tasks.create_task,
                 clock=self._clock,
                 access=self._access,
+                rundir=self._rundir,
+                statedir=self._statedir,
             )
         )
         stack.push_async_callback(services.purge_log.close)

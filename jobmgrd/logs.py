@@ -3,7 +3,8 @@
     log = structlog.get_logger(__name__)
     log.info("purge.done", jobs=100, seq=17)
 
-What libraries send to the standard logging module takes the same way, as the event "stdlib".
+What libraries send to the standard logging module takes the same way, as the event "stdlib". The
+last lines are kept for log.dmesg, too.
 """
 
 import logging
@@ -12,6 +13,8 @@ from typing import Final, Literal, cast
 
 import structlog
 from structlog.typing import Processor
+
+from jobmgrd.log_ring import RING
 
 Level = Literal["debug", "info", "warning", "error"]
 Format = Literal["auto", "console", "json"]
@@ -42,6 +45,7 @@ def configure(level: str, format: Format) -> None:
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
+            RING.process,
             *(_console(colors=terminal) if console else _json()),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(number),

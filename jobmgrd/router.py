@@ -40,10 +40,16 @@ class Route(Struct, frozen=True):
     """A row of the routing table."""
 
     topic: str
-    request: Any  # a Struct, or Mapping[str, Any] for free-form requests
+    request: Any  # a Struct, Mapping[str, Any] for free-form requests, or bytes for any payload
     handler: Handler | StreamHandler
     role: int = USER
     streaming: bool | None = False  # None: either, and the handler is given a Call or a Stream
+
+
+def _body(request: Request, route: Route) -> object:
+    if route.request is bytes:
+        return request.payload or b""
+    return payload.decode_as(request.payload, route.request)
 
 
 class Service(Protocol):
@@ -97,7 +103,7 @@ class Router:
                 return
             if request.streaming:
                 raise RpcError(errno.EPROTO, f"{request.topic} is not a streaming RPC")
-            result = route.handler(call, payload.decode_as(request.payload, route.request))  # type: ignore[arg-type]
+            result = route.handler(call, _body(request, route))  # type: ignore[arg-type]
             if result is None or isinstance(result, Struct | Mapping):
                 call.respond(result)
             else:
@@ -111,7 +117,7 @@ class Router:
         streams = self._streams.setdefault(call.peer, {})
         if call.matchtag in streams:
             raise RpcError(errno.EPROTO, f"matchtag {call.matchtag} is in use by another stream")
-        body = payload.decode_as(request.payload, route.request)
+        body = _body(request, route)
         streams[call.matchtag] = call
         result = cast("StreamHandler", route.handler)(call, body)
         if result is not None:

@@ -11,9 +11,11 @@ from jobmgrd.archive.port import Archive
 from jobmgrd.clock import Clock
 from jobmgrd.config import Config, Loaded
 from jobmgrd.engine import Engine
+from jobmgrd.log_ring import RING
 from jobmgrd.publisher import Publisher
 from jobmgrd.router import Router, Spawn
-from jobmgrd.services.broker import Ping
+from jobmgrd.services.attr import Attr, attributes
+from jobmgrd.services.broker import Broker
 from jobmgrd.services.config import ConfigService
 from jobmgrd.services.dependencies import Dependencies
 from jobmgrd.services.drain import Drain
@@ -21,6 +23,7 @@ from jobmgrd.services.event import EventService
 from jobmgrd.services.getattr import Getattr
 from jobmgrd.services.heartbeat import Heartbeat
 from jobmgrd.services.holds import Holds
+from jobmgrd.services.history import History
 from jobmgrd.services.job_info import JobInfo
 from jobmgrd.services.job_ingest import JobIngest
 from jobmgrd.services.job_list import JobList
@@ -30,6 +33,9 @@ from jobmgrd.services.job_stats import JobStats
 from jobmgrd.services.journal import Journal
 from jobmgrd.services.kill import Kill
 from jobmgrd.services.list_ import List
+from jobmgrd.services.log import Log
+from jobmgrd.services.method import Methods
+from jobmgrd.services.module import Modules
 from jobmgrd.services.purge import Purge
 from jobmgrd.services.purge_log import PurgeLog
 from jobmgrd.services.purge_run import PurgeRun
@@ -65,6 +71,8 @@ class Parts:
     spawn: Spawn
     clock: Clock
     access: Access
+    rundir: Path
+    statedir: Path
 
 
 @dataclass(frozen=True)
@@ -117,6 +125,7 @@ async def assemble(parts: Parts) -> Services:
     resource_drain = ResourceDrain(engine, store, parts.recovered.meta, clock)
     wait = Wait(engine, store, router)
     job_info = JobInfo(engine, store, router)
+    hosts = engine.scheduler.hosts
     events = EventService(publish, router)
     parts.publisher.add(events)
     for listener in (job_state, journal, totals, job_info, job_stats, dependencies, drain):
@@ -169,9 +178,15 @@ async def assemble(parts: Parts) -> Services:
         heartbeat,
         config,
         events,
+        Attr(attributes(hosts, parts.cred.userid, parts.rundir, parts.statedir)),
+        Broker(router, hosts),
+        History(engine, store),
+        Log(RING, router),
     ):
         router.add(service)
-    router.add(Ping(sorted({topic.partition(".")[0] for topic in router.table})))
+    methods = Methods(router)
+    router.add(Modules(methods.services))
+    router.add(methods)
     return Services(heartbeat, config, purge_log, wait, dependencies)
 
 

@@ -128,6 +128,11 @@ class MemoryStore:
         rows = (r for r in self._inactive.values() if (r.t_clean, r.id) < (before, before_id))
         return nlargest(limit, rows, key=lambda row: (row.t_clean, row.id))
 
+    async def submitted(self, userid: int, limit: int) -> Sequence[int]:
+        """The ids of a user's inactive jobs; see the port."""
+        self._check_open()
+        return nlargest(limit, (r.id for r in self._inactive.values() if r.userid == userid))
+
     async def list(self, query: Query, page: int) -> AsyncGenerator[Sequence[Listed], None]:
         """Inactive jobs page by page; see the port."""
         self._check_open()

@@ -271,6 +271,9 @@ class Store(Protocol):
         without losing jobs that ended at the same instant.
         """
 
+    async def submitted(self, userid: int, limit: int) -> Sequence[int]:
+        """The ids of at most `limit` inactive jobs of a user, the highest first."""
+
     def list(self, query: Query, page: int) -> AsyncGenerator[Sequence[Listed], None]:
         """The inactive jobs that a query asks for, the last to end first, by pages.
 

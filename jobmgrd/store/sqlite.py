@@ -113,6 +113,10 @@ class SqliteStore:
         question = partial(reads.recent, limit=limit, before=before, before_id=before_id)
         return await self._read(question)
 
+    async def submitted(self, userid: int, limit: int) -> Sequence[int]:
+        """The ids of a user's inactive jobs; see the port."""
+        return await self._read(partial(reads.submitted, userid=userid, limit=limit))
+
     async def list(self, query: Query, page: int) -> AsyncGenerator[Sequence[Listed], None]:
         """Inactive jobs page by page, on the reader's thread; see the port."""
         walk = Walk(query, page)

@@ -20,7 +20,7 @@ from jobmgrd.store.port import (
     Tombstone,
     Total,
 )
-from jobmgrd.store.sqlite_history import id_array
+from jobmgrd.store.sqlite_history import MAX_ID, id_array
 from jobmgrd.store.tombstones import unpack_ids
 
 
@@ -31,6 +31,11 @@ def find(db: sqlite3.Connection, id: int) -> InactiveRow | Tombstone | None:
         return InactiveRow(*row)
     row = db.execute(sql.FIND_TOMBSTONE, (id,)).fetchone()
     return Tombstone(*row) if row else None
+
+
+def submitted(db: sqlite3.Connection, userid: int, limit: int) -> Sequence[int]:
+    """The ids of a user's inactive jobs, the highest first."""
+    return [id for (id,) in db.execute(sql.SUBMITTED, (MAX_ID, userid, limit))]
 
 
 def recent(

@@ -91,6 +91,9 @@ LATEST: Final = (
     " WHERE rule = ? AND (t_clean, id) < (?, ?) AND seq IS NULL"
     " ORDER BY t_clean DESC, id DESC LIMIT ?"
 )
+SUBMITTED: Final = (
+    "SELECT id FROM ended WHERE id <= ? AND userid = ? AND seq IS NULL ORDER BY id DESC LIMIT ?"
+)
 FLOOR: Final = LATEST.replace("LIMIT ?", "LIMIT 1 OFFSET ?")
 LISTED: Final = (
     "SELECT id, userid, urgency, priority, t_submit, t_depend, t_priority, t_sched, t_run,"

@@ -5,6 +5,7 @@ import errno
 from collections.abc import Sequence
 
 import pytest
+from msgspec import structs
 
 from jobmgrd.jobs.retention import HELD, Candidate, History
 from jobmgrd.store.port import (
@@ -18,6 +19,8 @@ from jobmgrd.store.port import (
 from tests.store.sample import active, ended, keep, purge, these
 
 DAY = 86400.0
+SUBMITTED = [(12, 50.0, 5), (13, 10.0, 8), (14, 40.0, 5), (16, 20.0, 5), (17, 30.0, 5)]
+"""Id, t_clean and userid of some jobs."""
 
 
 class TestWrite:
@@ -153,6 +156,15 @@ class TestHistory:
             seen += [row.id for row in page]
             page = await store.recent(2, page[-1].t_clean, page[-1].id)
         assert seen == [1, 5, 4, 3, 2]
+
+    async def test_a_users_jobs_are_told_by_id_the_highest_first(self, store: Store) -> None:
+        """Whenever they ended; those of others and those that were purged are left out."""
+        rows = [structs.replace(ended(id, t), userid=userid) for id, t, userid in SUBMITTED]
+        await store.write(Changes(ended=rows))
+        await purge(store, these(16))
+        assert await store.submitted(5, 2) == [17, 14]
+        assert await store.submitted(5, 2**62) == [17, 14, 12]
+        assert await store.submitted(9, 1) == []
 
     async def test_recent_before_a_time_is_strict(self, store: Store) -> None:
         """Without an id, jobs of that very time are left out."""
