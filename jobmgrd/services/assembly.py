@@ -22,8 +22,8 @@ from jobmgrd.services.drain import Drain
 from jobmgrd.services.event import EventService
 from jobmgrd.services.getattr import Getattr
 from jobmgrd.services.heartbeat import Heartbeat
-from jobmgrd.services.holds import Holds
 from jobmgrd.services.history import History
+from jobmgrd.services.holds import Holds
 from jobmgrd.services.job_info import JobInfo
 from jobmgrd.services.job_ingest import JobIngest
 from jobmgrd.services.job_list import JobList
@@ -125,7 +125,6 @@ async def assemble(parts: Parts) -> Services:
     resource_drain = ResourceDrain(engine, store, parts.recovered.meta, clock)
     wait = Wait(engine, store, router)
     job_info = JobInfo(engine, store, router)
-    hosts = engine.scheduler.hosts
     events = EventService(publish, router)
     parts.publisher.add(events)
     for listener in (job_state, journal, totals, job_info, job_stats, dependencies, drain):
@@ -178,16 +177,25 @@ async def assemble(parts: Parts) -> Services:
         heartbeat,
         config,
         events,
-        Attr(attributes(hosts, parts.cred.userid, parts.rundir, parts.statedir)),
-        Broker(router, hosts),
         History(engine, store),
-        Log(RING, router),
     ):
         router.add(service)
+    _add_broker(parts)
+    return Services(heartbeat, config, purge_log, wait, dependencies)
+
+
+def _add_broker(parts: Parts) -> None:
+    """What flux's tools ask the broker that they are connected to, and all of its modules.
+
+    To be called last: the services that are registered by now are these modules.
+    """
+    router, hosts = parts.router, parts.engine.scheduler.hosts
+    router.add(Attr(attributes(hosts, parts.cred.userid, parts.rundir, parts.statedir)))
+    router.add(Broker(router, hosts))
+    router.add(Log(RING, router))
     methods = Methods(router)
     router.add(Modules(methods.services))
     router.add(methods)
-    return Services(heartbeat, config, purge_log, wait, dependencies)
 
 
 def _publish_again(purge_log: PurgeLog, records: list[PurgeRecord]) -> None:
