@@ -10,11 +10,12 @@ from scripts.benchmark.run import Case, Part, Run
 from scripts.benchmark.worker import Worker
 
 TOPIC = "job-manager.getinfo"
-DEALER, CLIENT, ECHO = "bare DEALER", "asyncio client", "bare DEALER and echo"
+DEALER, LOCAL, CLIENT = "bare DEALER", "local connector", "asyncio client"
+ECHO = "bare DEALER and echo"
 
 
 def cases(run: Run) -> Sequence[Case]:
-    """One daemon for both clients; the echo right after them."""
+    """One daemon for all clients; the echo right after them."""
     counts = {"sequential": 2000, "pipelined": 16_384}
     if run.quick:
         counts = {name: count // 2 for name, count in counts.items()}
@@ -22,14 +23,17 @@ def cases(run: Run) -> Sequence[Case]:
 
 
 def measure(run: Run, counts: Mapping[str, int]) -> Sequence[Reading]:
-    """Ask a daemon with both clients, and an echo with the same frames."""
+    """Ask a daemon by every way in, and an echo with the same frames."""
     with run.state() as state, Daemon(state) as daemon:
         dealer = bare.requests(f"ipc://{daemon.uri}/rpc", TOPIC, None, **counts)
+        with Worker("local", path=f"{daemon.uri}/local", topic=TOPIC, **counts) as socket:
+            local = socket.read()
         with Worker("call", uri=daemon.uri, topic=TOPIC, **counts) as call:
             client = call.read()
     echo = bare.echoed(run, TOPIC, None, **counts)
     return [
         *_readings(DEALER, dealer, limit=ECHO),
+        *_readings(LOCAL, local, limit=ECHO),
         *_readings(CLIENT, client, limit=ECHO),
         *_readings(ECHO, echo),
     ]
@@ -45,5 +49,9 @@ def _readings(who: str, said: Mapping[str, Any], limit: str = "") -> Sequence[Re
 
 
 PART = Part(
-    "rpc", "a small RPC, in sequence and pipelined, by two clients", cases, bound=60, quick_bound=8
+    "rpc",
+    "a small RPC, in sequence and pipelined, by three clients",
+    cases,
+    bound=60,
+    quick_bound=8,
 )
