@@ -8,6 +8,7 @@ import pytest
 
 from jobmgrd.store.port import InactiveRow, Tombstone
 from jobmgrd.store.sqlite import SqliteStore
+from scripts.benchmark import flamegraph
 from scripts.benchmark.errors import MeasurementError, SkipError
 from scripts.benchmark.history import FILE, Order, write
 from scripts.benchmark.parts import flux
@@ -105,3 +106,19 @@ def test_flux_core_is_measured_where_it_is_installed(
     program.write_text("#!/bin/sh\nexit 1\n")
     with pytest.raises(SkipError, match="flux start"):
         flux.measure(Run(tmp_path, quick=True))
+
+
+def test_a_flame_graph_counts_a_sample_as_the_innermost_part_and_waiting_as_nothing() -> None:
+    """Frames go from the outside in; a stack whose last frame waits is not busy."""
+    stacks = [
+        "MainThread;_run_once (asyncio/base_events.py:1);post (jobmgrd/engine.py:9) 6",
+        "MainThread;post (jobmgrd/engine.py:9);encode (protocol/payload.py:2) 2",
+        "MainThread;select (selectors.py:468) 90",
+        "store-writer;_run (jobmgrd/store/writer.py:8);between (jobmgrd/store/upkeep.py:3) 1",
+        "MainThread;<module> (jobmgrd/cli/daemon.py:3) 1",
+    ]
+    assert flamegraph.shares(stacks) == {
+        "engine: events applied, commits": 0.8,
+        "store: checkpoints, space": 0.1,
+        "event loop and the rest": 0.1,
+    }
