@@ -95,7 +95,7 @@ def test_flux_core_is_measured_where_it_is_installed(
     monkeypatch.setattr("shutil.which", lambda _name: None)
     assert flux.cases() == []
     program = tmp_path / "flux"
-    program.write_text('#!/bin/sh\nif [ "$1" = start ]; then shift; exec "$@"; fi\n')
+    program.write_text('#!/bin/sh\nif [ "$1" = start ]; then shift 2; exec "$@"; fi\n')
     program.chmod(0o700)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     readings = flux.measure(Run(tmp_path, quick=True))
