@@ -7,7 +7,8 @@ counterpart is job-manager/event.c.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import structlog
@@ -24,8 +25,10 @@ from jobmgrd.exec.port import (
     Output,
     Started,
 )
+from jobmgrd.jobs.backfill import DEPTH, Held, backfill
 from jobmgrd.jobs.job import EVENTLOG_VERSION, IMMUTABLE, Job, priority_of
 from jobmgrd.jobs.pending import Pending
+from jobmgrd.jobs.queue import PendingQueue
 from jobmgrd.jobs.queues import Queues
 from jobmgrd.jobs.scheduler import Scheduler
 from jobmgrd.jobs.states import Action, next_action
@@ -61,7 +64,8 @@ class Engine:
         self._executor = make_executor(self._executed)
         self._clock = clock
         self.queues = Queues()
-        self._pending = Pending()
+        self.pending = Pending()
+        self._holders: dict[int, Job] = {}
         self._steps: Mapping[Action, Callable[[Job], None]] = {
             Action.VALIDATE: self._validate,
             Action.DEPEND: self._depend,
@@ -165,6 +169,7 @@ class Engine:
     def _resume(self, job: Job) -> None:
         if job.has_resources:
             self._scheduler.reserve(job.ranks)
+            self._holders[job.id] = job
         if job.state is State.SCHED:
             self.post(job, "flux-restart")
         elif job.has_resources and job.status is None:
@@ -198,7 +203,7 @@ class Engine:
         job.apply(self._clock(), name, context)
         self.commits.touch(job)
         if before is State.SCHED and job.state is not State.SCHED:
-            self._pending.remove(job.id)
+            self.pending.remove(job.id)
         self._advance(job)
 
     def raise_exception(
@@ -261,7 +266,7 @@ class Engine:
 
     def _wait_for_resources(self, job: Job) -> None:
         if job.state is State.SCHED:
-            self._pending.add(job)
+            self.pending.add(job)
             self.schedule_soon()
 
     def _start(self, job: Job) -> None:
@@ -296,6 +301,7 @@ class Engine:
         if timer is not None:
             timer.cancel()
         self._scheduler.free_alloc(job.ranks)
+        self._holders.pop(job.id, None)
         if job.start_asked:
             job.apply(self._clock(), "release", _RELEASE_ALL)
         self.post(job, "free")
@@ -317,20 +323,40 @@ class Engine:
     def arrange_queues(self) -> None:
         """Schedule by the queues as they are now; for when they were configured or switched."""
         nodes = {n: self._scheduler.having(required) for n, required in self.queues.roots.items()}
-        self._pending.arrange(self.queues, nodes)
+        self.pending.arrange(self.queues, nodes)
         self.schedule_soon()
 
     def _schedule(self) -> None:
         """Give resources to the head of each lane for as long as it fits."""
         self._schedule_due = False
-        for lane in self._pending.lanes:
+        for lane in self.pending.lanes:
             while not self._stopping and (job := lane.head()) is not None:
                 ranks = self._scheduler.alloc(job.jobspec)
                 if ranks is None:
+                    self._backfill(lane, job)
                     break
                 self._alloc(job, ranks)
 
+    def _backfill(self, lane: PendingQueue, head: Job) -> None:
+        """Let jobs behind the head start that do not delay it."""
+        if len(lane) > 1 and not self._scheduler.is_full:
+            behind = lane.first(DEPTH + 1)[1:]
+            now = self._clock()
+            for job, ranks in backfill(self._scheduler, head, behind, self.held, now):
+                self._alloc(job, ranks)
+
+    def held(self) -> Iterator[Held]:
+        """What jobs hold, and until when."""
+        now = self._clock()
+        for job in self._holders.values():
+            if job.state is State.CLEANUP:
+                end = now
+            else:
+                end = job.t_run + job.jobspec.duration if job.jobspec.duration else math.inf
+            yield Held(end, job.ranks)
+
     def _alloc(self, job: Job, ranks: Sequence[Rank]) -> None:
+        self._holders[job.id] = job
         job.ranks = ranks
         job.R = self._encode_R(ranks, job.jobspec.duration)
         self.post(job, "alloc")

@@ -147,6 +147,26 @@ def slots(cores: int, gpus: int, spec: Jobspec) -> int:
     return min(fit, gpus // spec.gpus_per_slot) if spec.gpus_per_slot else fit
 
 
+def share(spec: Jobspec, room: Sequence[int]) -> list[int] | None:
+    """How many slots go to each node, given how many fit there; None if they do not fit."""
+    want = spec.num_slots
+    shares: list[int] = []
+    if spec.nodes:
+        each = want // spec.nodes
+        left = spec.nodes
+        for fit in room:
+            taken = left > 0 and fit >= each
+            shares.append(each if taken else 0)
+            left -= taken
+        return None if left else shares
+    for fit in room:
+        shares.append(min(fit, want))
+        want -= shares[-1]
+        if not want:
+            return shares
+    return None
+
+
 def _mask(ids: int | tuple[int, ...]) -> int:
     return (1 << ids) - 1 if isinstance(ids, int) else sum(1 << id for id in set(ids))
 

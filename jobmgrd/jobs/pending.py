@@ -21,12 +21,15 @@ class Pending:
         self._aside: dict[int, Job] = {}
         self.lanes: Collection[PendingQueue] = list(self._lanes.values())
         """Each lane once."""
+        self.version = 0
+        """Another number after each change."""
 
     def __len__(self) -> int:
         return len(self._where) + len(self._aside)
 
     def add(self, job: Job) -> None:
         """Let a job wait, by its present queue and priority."""
+        self.version += 1
         lane = self._lanes.get(job.jobspec.queue)
         if lane is None:
             self._aside[job.id] = job
@@ -36,11 +39,17 @@ class Pending:
 
     def remove(self, id: int) -> None:
         """Take a job out; nothing if it is not in."""
+        self.version += 1
         lane = self._where.pop(id, None)
         if lane is None:
             self._aside.pop(id, None)
         else:
             lane.remove(id)
+
+    @property
+    def aside(self) -> Collection[Job]:
+        """The jobs of queues that are stopped or gone."""
+        return self._aside.values()
 
     def jobs(self) -> Iterator[Job]:
         """All jobs, in no particular order."""

@@ -42,6 +42,24 @@ class PendingQueue:
             heappop(self._heap)
         return self._jobs[self._heap[0][1]] if self._heap else None
 
+    def first(self, count: int) -> list[Job]:
+        """The next jobs to get resources, at most so many; the rest of a long queue costs nothing.
+
+        They are found from the heap's root on: below the next of them are those after it.
+        """
+        found: dict[int, Job] = {}
+        heap, size = self._heap, len(self._heap)
+        frontier = [(heap[0], 0)] if heap else []
+        while frontier and len(found) < count:
+            (priority, id), place = heappop(frontier)
+            for child in (2 * place + 1, 2 * place + 2):
+                if child < size:
+                    heappush(frontier, (heap[child], child))
+            job = self._jobs.get(id)
+            if job is not None and -job.priority == priority:
+                found[id] = job
+        return list(found.values())
+
     def _is_current(self, entry: tuple[int, int]) -> bool:
         job = self._jobs.get(entry[1])
         return job is not None and -job.priority == entry[0]

@@ -7,7 +7,8 @@ import msgspec
 from msgspec import Struct
 
 from jobmgrd.jobs.constraints import Matches, compiled
-from jobmgrd.jobs.nodes import Node, NodeConfig, properties_of, slots
+from jobmgrd.jobs.nodes import Node, NodeConfig, properties_of, share, slots
+from jobmgrd.jobs.room import Room
 from protocol.errors import FormatError
 from protocol.jobspec import Jobspec
 from protocol.resource_set import Rank, ResourceSet
@@ -26,6 +27,8 @@ class Scheduler:
         self._up = list(self._nodes.values())  # those that new jobs may use
         self._matching: dict[bytes, list[Node]] = {}  # of these, by constraint
         self._totals = self.free
+        self.version = 0
+        """Another number after each change of what is free."""
         self.properties = properties_of(self._up)
         """Property -> the ranks that have it."""
 
@@ -49,6 +52,11 @@ class Scheduler:
             gpus=sum(n.gpus for n in nodes),
         )
 
+    @property
+    def is_full(self) -> bool:
+        """Whether no core is free that a new job could have."""
+        return not any(node.cores for node in self._up)
+
     def check(self, spec: Jobspec) -> None:
         """Refuse a job that would not fit on an idle system.
 
@@ -59,7 +67,7 @@ class Scheduler:
         if spec.constraints:
             nodes = [*filter(_matches(spec), nodes)]
         room = sorted((slots(n.all_cores, n.all_gpus, spec) for n in nodes), reverse=True)
-        if _share(spec, room) is None:
+        if share(spec, room) is None:
             cores, gpus = sum(n.all_cores for n in nodes), sum(n.all_gpus for n in nodes)
             there = Totals(len(nodes), cores, gpus)
             which = f" that match {_text(spec.constraints)}" if spec.constraints else ""
@@ -67,26 +75,34 @@ class Scheduler:
 
     def alloc(self, spec: Jobspec) -> list[Rank] | None:
         """Take resources for a job, or None if there is no room for it now."""
-        nodes = self._matched(spec) if spec.constraints else self._up
+        nodes = self._eligible(spec) if spec.constraints else self._up
         if spec.exclusive:
             nodes = [node for node in nodes if node.idle]
-        shares = _share(spec, [node.fits(spec) for node in nodes])
+        shares = share(spec, [node.fits(spec) for node in nodes])
         if shares is None:
             return None
+        self.version += 1
         return [node.take(spec, n) for node, n in zip(nodes, shares, strict=False) if n]
+
+    def room(self, spec: Jobspec) -> Room:
+        """What is free now for a job, on the nodes that it may use."""
+        return Room(self._eligible(spec))
 
     def drain(self, ranks: Collection[int]) -> None:
         """Give new jobs nothing of these ranks, and of no others, from now on."""
         self._up = [node for rank, node in self._nodes.items() if rank not in ranks]
         self._matching.clear()
+        self.version += 1
 
     def having(self, properties: Iterable[str]) -> frozenset[int]:
         """The ranks that have all of these properties."""
         wanted = frozenset(properties)
         return frozenset(rank for rank, n in self._nodes.items() if wanted <= n.properties)
 
-    def _matched(self, spec: Jobspec) -> list[Node]:
-        """The nodes that a job with constraints may use; few constraints serve many jobs."""
+    def _eligible(self, spec: Jobspec) -> list[Node]:
+        """The nodes that a job may use; few constraints serve many jobs."""
+        if not spec.constraints:
+            return self._up
         key = msgspec.json.encode(spec.constraints)
         nodes = self._matching.get(key)
         if nodes is None:
@@ -107,6 +123,7 @@ class Scheduler:
 
     def free_alloc(self, allocs: Sequence[Rank]) -> None:
         """Give a job's resources back."""
+        self.version += 1
         for alloc in allocs:
             if alloc.rank in self._nodes:
                 self._nodes[alloc.rank].give_back(alloc)
@@ -146,26 +163,6 @@ class Totals(Struct, frozen=True):
     def __str__(self) -> str:
         nodes = "1 node" if self.nodes == 1 else f"{self.nodes} nodes"
         return f"{nodes} with {self.cores} cores and {self.gpus} GPUs"
-
-
-def _share(spec: Jobspec, room: Sequence[int]) -> list[int] | None:
-    """How many slots go to each node, given how many fit there; None if they do not fit."""
-    want = spec.num_slots
-    shares: list[int] = []
-    if spec.nodes:
-        each = want // spec.nodes
-        left = spec.nodes
-        for fit in room:
-            taken = left > 0 and fit >= each
-            shares.append(each if taken else 0)
-            left -= taken
-        return None if left else shares
-    for fit in room:
-        shares.append(min(fit, want))
-        want -= shares[-1]
-        if not want:
-            return shares
-    return None
 
 
 def _matches(spec: Jobspec) -> Matches:
