@@ -75,6 +75,11 @@ def timestamp(id: int) -> int:
     return id >> _TIMESTAMP_SHIFT
 
 
+def later(id: int, ms: int) -> int:
+    """An id that is greater than all that the maker of `id` makes within `ms` milliseconds."""
+    return id + ((ms + 1) << _TIMESTAMP_SHIFT)
+
+
 class Generator:
     """Makes ids, each greater than all before it and than `after`, whatever the clock does.
 

@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from jobmgrd.archive.record import ArchivedJob
 from jobmgrd.archive.schema import COLUMNS, archive_error, open_reader
+from jobmgrd.store.port import StoreError
 
 PAGE: Final = 1000
 """Ids that are read at a time."""
@@ -116,7 +117,7 @@ class ArchiveReader:
     def _errors(self) -> Iterator[None]:
         try:
             yield
-        except (sqlite3.Error, OSError) as error:
+        except (sqlite3.Error, OSError, StoreError) as error:
             raise archive_error(error, self.path) from error
 
 

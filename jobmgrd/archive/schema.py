@@ -15,6 +15,7 @@ from typing import Final
 from jobmgrd.archive.port import ArchiveError
 from jobmgrd.archive.record import ArchivedJob
 from jobmgrd.store.sqlite_errors import store_error
+from jobmgrd.store.version import FileFormat, upgrade, version_of
 from protocol.job import Result
 
 APPLICATION_ID: Final = 0x6A6F6261  # "joba"
@@ -39,7 +40,6 @@ _TIMES: Final = ", ".join(
     for name in ("t_submit", "t_run", "t_cleanup", "t_clean", "t_archived")
 )
 _CREATE: Final = f"""
-BEGIN IMMEDIATE;
 CREATE TABLE job (
     id INTEGER PRIMARY KEY, userid INTEGER, name TEXT, queue TEXT,
     urgency INTEGER, priority INTEGER, result INTEGER, status INTEGER,
@@ -56,30 +56,28 @@ CREATE VIEW history AS SELECT
     CASE WHEN t_run THEN t_cleanup - t_run END AS runtime,
     {_TIMES}, jobspec, R, eventlog, output
 FROM job;
-PRAGMA application_id = {APPLICATION_ID};
-PRAGMA user_version = {VERSION};
-COMMIT;
 """  # noqa: S608 - constants
+
+FORMAT: Final = FileFormat("an archive", APPLICATION_ID, VERSION, _CREATE, migrations={})
 
 
 def open_writer(path: Path) -> sqlite3.Connection:
     """Open or create the file, for its owner alone. What is committed survives a loss of power.
 
     Raises:
-        ArchiveError: the file is something else, or was written by a newer jobmgrd.
+        StoreError: the file is something else, or was written by a newer jobmgrd.
         sqlite3.Error, OSError: it cannot be opened.
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     db = _connect(path, "mode=rw")
     try:
-        version = _version(db, path)
+        version = version_of(db, path, FORMAT)
         db.execute("PRAGMA page_size = 8192")  # counts before the first table only
         db.execute("PRAGMA journal_mode = WAL").fetchone()
         db.execute("PRAGMA synchronous = FULL")
         db.execute(f"PRAGMA journal_size_limit = {LOG_LIMIT}").fetchone()
-        if version == 0:
-            db.executescript(_CREATE)
+        upgrade(db, version, FORMAT)
     except BaseException:
         db.close()
         raise
@@ -90,7 +88,7 @@ def open_reader(path: Path) -> sqlite3.Connection:
     """Open a connection that can only read, beside a daemon that writes.
 
     Raises:
-        ArchiveError: the file is something else, or was written by a newer jobmgrd.
+        StoreError: the file is something else, or was written by a newer jobmgrd.
         sqlite3.Error, OSError: it cannot be opened.
     """
     path.open("rb").close()  # its errors are plainer than SQLite's
@@ -115,7 +113,7 @@ def archive_error(error: Exception, path: Path) -> ArchiveError:
 def _open_reader(path: Path, mode: str) -> sqlite3.Connection:
     db = _connect(path, mode)
     try:
-        if _version(db, path) == 0:
+        if version_of(db, path, FORMAT) == 0:
             raise ArchiveError(errno.EINVAL, f"{path} is empty, not an archive of jobmgrd")
     except BaseException:
         db.close()
@@ -131,16 +129,3 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
         isolation_level=None,
         check_same_thread=False,  # closed by whichever thread is last
     )
-
-
-def _version(db: sqlite3.Connection, path: Path) -> int:
-    """The file's version, 0 if it is empty. Changes nothing."""
-    (application_id,) = db.execute("PRAGMA application_id").fetchone()
-    (version,) = db.execute("PRAGMA user_version").fetchone()
-    (tables,) = db.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-    if tables and application_id != APPLICATION_ID:
-        raise ArchiveError(errno.EINVAL, f"{path} is not an archive of jobmgrd")
-    if version > VERSION:
-        text = f"{path} has version {version}, written by a newer jobmgrd; this one knows {VERSION}"
-        raise ArchiveError(errno.EINVAL, text)
-    return int(version)

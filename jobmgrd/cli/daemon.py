@@ -1,15 +1,19 @@
 """The command line of the daemon: jobmgrd [--config PATH] [--rundir DIR] [--statedir DIR]."""
 
 import asyncio
-import os
 import sys
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import click
 
 from jobmgrd import VERSION, logs
-from jobmgrd.config import ConfigError, Loaded, default_rundir, default_statedir, load
+from jobmgrd.archive.port import ArchiveError
+from jobmgrd.cli.backup import backup, restore
+from jobmgrd.cli.check import check as check_command
+from jobmgrd.cli.lazy import examples
+from jobmgrd.cli.places import Places
+from jobmgrd.config import ConfigError, Loaded, load
 from jobmgrd.daemon import Daemon, StartError
 from jobmgrd.store.port import StoreError
 
@@ -17,8 +21,36 @@ SWITCH_INTERVAL: Final = 0.0005
 """Seconds after which the event loop lets the store's thread have the interpreter: SQLite asks for
 it at every row, and with Python's 5 ms a commit under load would wait for the loop."""
 
+_EXPECTED: Final = (ConfigError, StoreError, StartError, ArchiveError)
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+
+class Jobmgrd(click.Group):
+    """The daemon and what is done beside it: the one place that reports what they raise."""
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's signature
+        """Run the daemon or a command."""
+        try:
+            return super().invoke(ctx)
+        except _EXPECTED as error:
+            _die(str(error))
+        except BaseExceptionGroup as group:
+            known = group.split(_EXPECTED)
+            if known[1] is not None or known[0] is None:
+                raise
+            _die("; ".join(str(error) for error in known[0].exceptions))
+
+
+@click.group(
+    cls=Jobmgrd,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=examples(
+        "jobmgrd --config jobmgrd.toml             run the job manager",
+        "jobmgrd --config jobmgrd.toml --check     check the configuration",
+        "jobmgrd --config jobmgrd.toml check       check store and archive as well",
+        "jobmgrd --config jobmgrd.toml backup DIR  copy them, while the daemon runs",
+    ),
+)
 @click.option(
     "--config", type=click.Path(path_type=Path), help="TOML file, or directory of *.toml."
 )
@@ -34,31 +66,38 @@ it at every row, and with Python's 5 ms a commit under load would wait for the l
 )
 @click.option("--check", is_flag=True, help="Check the configuration and exit.")
 @click.version_option(VERSION, prog_name="jobmgrd")
-def main(config: Path | None, rundir: Path | None, statedir: Path | None, *, check: bool) -> None:
+@click.pass_context
+def main(
+    ctx: click.Context,
+    config: Path | None,
+    rundir: Path | None,
+    statedir: Path | None,
+    *,
+    check: bool,
+) -> None:
     """Run the job manager until SIGTERM or SIGINT; SIGHUP reads the configuration again.
 
     Jobs are submitted with jobmgr, which looks for the daemon in --uri, in $JOBMGRD_URI, and in
     the default run directory.
     """
-    try:
-        loaded = load(config)
-        if check:
-            _report(loaded)
-            return
-        uid = os.getuid()
-        given = loaded.config.daemon
-        run = rundir or given.rundir or default_rundir(uid, os.environ)
-        state = statedir or given.statedir or default_statedir(uid, os.environ)
-        logs.configure(given.log_level, given.log_format)
-        sys.setswitchinterval(SWITCH_INTERVAL)
-        asyncio.run(Daemon(loaded, config, run.absolute(), state.absolute()).run())
-    except (ConfigError, StoreError, StartError) as error:
-        _die(str(error))
-    except BaseExceptionGroup as group:
-        known = group.split((ConfigError, StoreError, StartError))
-        if known[1] is not None or known[0] is None:
-            raise
-        _die("; ".join(str(error) for error in known[0].exceptions))
+    if check:
+        _report(load(config))
+        ctx.exit()
+    places = Places.find(config, rundir, statedir)
+    if ctx.invoked_subcommand is None:
+        _serve(places)
+    ctx.obj = places
+
+
+for command in (check_command, backup, restore):
+    main.add_command(command)
+
+
+def _serve(places: Places) -> None:
+    given = places.loaded.config.daemon
+    logs.configure(given.log_level, given.log_format)
+    sys.setswitchinterval(SWITCH_INTERVAL)
+    asyncio.run(Daemon(places.loaded, places.config, places.rundir, places.statedir).run())
 
 
 def _report(loaded: Loaded) -> None:

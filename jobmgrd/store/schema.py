@@ -22,14 +22,12 @@
 The version is the file's user_version; application_id tells it from other SQLite files.
 """
 
-import errno
 import os
 import sqlite3
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
-from jobmgrd.store.port import StoreError
+from jobmgrd.store.version import FileFormat, upgrade, version_of
 
 Durability: TypeAlias = Literal["full", "os"]
 
@@ -80,8 +78,8 @@ INSERT INTO counter VALUES
 CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB);
 """
 
-_MIGRATIONS: Final[Mapping[int, str]] = {}
-"""Version -> the SQL that makes the next one of it."""
+FORMAT: Final = FileFormat("a store", APPLICATION_ID, VERSION, _CREATE, migrations={})
+"""A migration joins as 1: "ALTER TABLE ...", and tests/upgrade keeps a file of version 1."""
 
 
 def open_writer(path: Path, durability: Durability) -> sqlite3.Connection:
@@ -93,16 +91,16 @@ def open_writer(path: Path, durability: Durability) -> sqlite3.Connection:
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-    db = _connect(path, "rw")
+    db = connect(path, "rw")
     try:
-        version = _version(db, path)
+        version = version_of(db, path, FORMAT)
         db.execute("PRAGMA auto_vacuum = INCREMENTAL")  # counts before the first table only
         db.execute("PRAGMA journal_mode = WAL").fetchone()
         db.execute(f"PRAGMA synchronous = {'FULL' if durability == 'full' else 'NORMAL'}")
         db.execute("PRAGMA wal_autocheckpoint = 0").fetchone()
         db.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
         db.execute("PRAGMA secure_delete = OFF").fetchone()  # some systems' default is ON
-        _upgrade(db, version)
+        upgrade(db, version, FORMAT)
     except BaseException:
         db.close()
         raise
@@ -111,12 +109,13 @@ def open_writer(path: Path, durability: Durability) -> sqlite3.Connection:
 
 def open_reader(path: Path) -> sqlite3.Connection:
     """Open a connection that can only read; the file exists."""
-    db = _connect(path, "ro")
+    db = connect(path, "ro")
     db.execute("PRAGMA query_only = ON")
     return db
 
 
-def _connect(path: Path, mode: Literal["rw", "ro"]) -> sqlite3.Connection:
+def connect(path: Path, mode: Literal["rw", "ro"]) -> sqlite3.Connection:
+    """A connection to a file that exists, without a look at what is in it."""
     db = sqlite3.connect(
         f"{path.absolute().as_uri()}?mode={mode}",
         uri=True,
@@ -127,25 +126,3 @@ def _connect(path: Path, mode: Literal["rw", "ro"]) -> sqlite3.Connection:
     )
     db.execute("PRAGMA temp_store = MEMORY")
     return db
-
-
-def _version(db: sqlite3.Connection, path: Path) -> int:
-    """The file's version, 0 if it is empty. Changes nothing."""
-    (application_id,) = db.execute("PRAGMA application_id").fetchone()
-    (version,) = db.execute("PRAGMA user_version").fetchone()
-    (tables,) = db.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-    if tables and application_id != APPLICATION_ID:
-        raise StoreError(errno.EINVAL, f"{path} is not a store of jobmgrd")
-    if version > VERSION:
-        text = f"{path} has version {version}, written by a newer jobmgrd; this one knows {VERSION}"
-        raise StoreError(errno.EINVAL, text)
-    return int(version)
-
-
-def _upgrade(db: sqlite3.Connection, version: int) -> None:
-    """Bring the file to this version, in one transaction."""
-    if version == VERSION:
-        return
-    steps = [_CREATE] if version == 0 else [_MIGRATIONS[n] for n in range(version, VERSION)]
-    pragmas = f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION};"
-    db.executescript("BEGIN IMMEDIATE;" + "".join(steps) + pragmas + "COMMIT;")

@@ -22,6 +22,13 @@ _ERRNO: Final = {
     sqlite3.SQLITE_MISMATCH: errno.EINVAL,
 }
 
+_DAMAGE: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+
+WHAT_TO_DO: Final = (
+    "`jobmgrd check` says more; put a backup in place with `jobmgrd restore DIR --replace`, or"
+    " move the file and its -wal away to begin with an empty history"
+)
+
 
 def store_error(error: Exception, path: Path) -> StoreError:
     """What a caller is told about an error met while using the file at `path`."""
@@ -35,6 +42,8 @@ def store_error(error: Exception, path: Path) -> StoreError:
     if code in {sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE}:
         errnum = _why_not_written(path)
         return StoreError(errnum, f"{path}: {os.strerror(errnum)}")
+    if code & 0xFF in _DAMAGE:
+        return StoreError(errno.EIO, f"{path} is damaged ({error}): {WHAT_TO_DO}")
     return StoreError(_ERRNO.get(code & 0xFF, errno.EIO), f"{path}: {error}")
 
 

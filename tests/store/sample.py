@@ -1,11 +1,13 @@
 """Rows to keep in a store under test, and decisions to purge them."""
 
+import json
 from functools import partial
 from pathlib import Path
 
 from jobmgrd.jobs import retention
 from jobmgrd.jobs.retention import DEFAULT, Limits, Policy
 from jobmgrd.store.port import ActiveRow, Decide, InactiveRow, PurgeRecord, Store
+from protocol.jobspec import from_command
 
 
 class Clock:
@@ -26,6 +28,14 @@ def db_path(directory: Path) -> Path:
 def active(id: int, eventlog: bytes = b"") -> ActiveRow:
     """An active job."""
     return ActiveRow(id, 1000, b'{"version":1}', None, eventlog)
+
+
+def queued(id: int) -> ActiveRow:
+    """An active job whose record can be replayed."""
+    context = {"userid": 1000, "urgency": 16, "flags": 0, "version": 1}
+    submit = {"timestamp": 1.0, "name": "submit", "context": context}
+    jobspec = json.dumps(from_command(["true"], cwd="/")).encode()
+    return ActiveRow(id, 1000, jobspec, None, json.dumps(submit).encode() + b"\n")
 
 
 def ended(
