@@ -29,7 +29,7 @@ from jobmgrd.exec.port import ExecError, Executor, Notify
 from jobmgrd.exec.remote import RemoteExecutor
 from jobmgrd.exec.simulated import SimulatedExecutor
 from jobmgrd.exec.switch import Switch
-from jobmgrd.jobs.nodes import NodeConfig, configured
+from jobmgrd.jobs.nodes import NodeConfig, are_real, configured
 from jobmgrd.jobs.scheduler import Scheduler
 from jobmgrd.publisher import Publisher
 from jobmgrd.router import Router
@@ -245,6 +245,7 @@ class Daemon:
             self._launcher,
             kill_timeout=config.exec.kill_timeout,
             output_limit=config.exec.output_limit,
+            bind=are_real(self._nodes(config), len(os.sched_getaffinity(0))),
         )
         return Switch(SimulatedExecutor(notify), real)
 

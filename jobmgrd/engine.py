@@ -16,14 +16,19 @@ import structlog
 from jobmgrd.commits import POSITION, Commits, Effect
 from jobmgrd.exec.attempt import attempt_of
 from jobmgrd.exec.port import (
+    Attempt,
     ExecEvent,
     Executor,
     Failed,
     Fate,
     Finished,
+    Input,
     Notify,
     Output,
+    Raised,
+    Redirected,
     Started,
+    Taken,
 )
 from jobmgrd.jobs.backfill import DEPTH, Held, backfill
 from jobmgrd.jobs.job import EVENTLOG_VERSION, IMMUTABLE, Job, priority_of
@@ -33,9 +38,11 @@ from jobmgrd.jobs.queues import Queues
 from jobmgrd.jobs.scheduler import Scheduler
 from jobmgrd.jobs.states import Action, next_action
 from jobmgrd.jobs.updates import DURATION
+from jobmgrd.output import JobOutput
 from jobmgrd.store import rows
 from jobmgrd.store.port import Changes, Orphan, Recovered, Store
-from protocol import job_output, resource_set
+from protocol import resource_set
+from protocol.errors import FormatError
 from protocol.job import Flag, State
 from protocol.job_manager import SubmitReply
 from protocol.jobspec import Jobspec
@@ -78,6 +85,9 @@ class Engine:
         }
         self.jobs: dict[int, Job] = {}
         self.commits = Commits(store, self._executor, self.jobs)
+        self._output = JobOutput(self.commits, clock)
+        self.input_taken: Callable[[Job], None] = lambda _job: None
+        """Called when the oldest input that was written to a job is with its tasks."""
         self._timers: dict[int, asyncio.TimerHandle] = {}
         self._schedule_due = False
         self._stopping = False
@@ -181,7 +191,10 @@ class Engine:
         """Go on with a job that was about to start, or to end, or in between."""
         job.start_asked = True
         elapsed = self._clock() - job.t_run
-        fate = self._executor.resume(attempt_of(job), elapsed if job.started else None)
+        attempt = self._attempt(job)
+        if attempt is None:
+            return
+        fate = self._executor.resume(attempt, elapsed if job.started else None)
         log.debug("job.resumed", id=job.id, fate=fate.name)
         if fate is Fate.NEVER_STARTED:
             self._execute(job)
@@ -247,6 +260,10 @@ class Engine:
         """Send a signal to a running job's processes."""
         self._executor.signal(job.id, signum)
 
+    def write(self, job: Job, given: Input) -> None:
+        """Write to the stdin of a running job's tasks."""
+        self._executor.write(job.id, given)
+
     def _advance(self, job: Job) -> None:
         action = next_action(job)
         if action is not None:
@@ -280,8 +297,18 @@ class Engine:
             return
         if self._stopping:
             return  # it is left to the next daemon
-        self._limit_time(job, 0.0)
-        self._executor.start(attempt_of(job))
+        attempt = self._attempt(job)
+        if attempt is not None:
+            self._limit_time(job, 0.0)
+            self._executor.start(attempt)
+
+    def _attempt(self, job: Job) -> Attempt | None:
+        """The attempt of a job, which fails if there can be none."""
+        try:
+            return attempt_of(job)
+        except FormatError as error:
+            self._executed(Failed(job.id, str(error)))
+            return None
 
     def _limit_time(self, job: Job, elapsed: float) -> None:
         if job.jobspec.duration:
@@ -385,22 +412,19 @@ class Engine:
             case Started():
                 if job.state is State.RUN:
                     self.post(job, "start")
-            case Output():
-                self._keep_output(job, event)
+            case Output() | Redirected():
+                self._output.keep(job, event)
+            case Taken():
+                self.input_taken(job)
+            case Raised():
+                if job.state is State.RUN:
+                    self.raise_exception(job, "exec", 0, event.note)
             case Finished():
                 self.post(job, "finish", {"status": event.status})
             case Failed():
                 job.end_asked = True
                 self.raise_exception(job, "exec", 0, event.note)
                 self.post(job, "finish", {"status": _LOST if job.started else _NOT_STARTED})
-
-    def _keep_output(self, job: Job, event: Output) -> None:
-        now = self._clock()
-        if not job.has_output:
-            job.has_output = True
-            self.commits.output(job, job_output.header(now, job.jobspec.ntasks))
-        chunk = job_output.Chunk(event.stream, event.rank, event.data, event.eof)
-        self.commits.output(job, job_output.data(now, chunk))
 
     async def stop(self, note: str, *, leave: bool) -> None:
         """End running jobs with an exception, or leave them; wait until all is durable."""

@@ -1,11 +1,12 @@
 """A job's output as an eventlog of its own (RFC 24): a header, then data events."""
 
 from base64 import b64decode, b64encode
+from collections.abc import Iterable
 from typing import Any, Final
 
 from msgspec import Struct
 
-from protocol import eventlog
+from protocol import eventlog, idset
 from protocol.errors import FormatError
 
 STREAMS: Final = ("stdout", "stderr")
@@ -43,6 +44,12 @@ def data(t: float, chunk: Chunk) -> bytes:
     if chunk.eof:
         context["eof"] = True
     return eventlog.entry_line(t, "data", context)
+
+
+def redirect(t: float, stream: str, ranks: Iterable[int], path: str) -> bytes:
+    """A redirect line: what these ranks write to a stream goes to a file."""
+    context = {"stream": stream, "rank": idset.format(ranks), "path": path}
+    return eventlog.entry_line(t, "redirect", context)
 
 
 def chunk_of(entry: eventlog.Entry) -> Chunk | None:

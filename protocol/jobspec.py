@@ -5,6 +5,8 @@
 """
 
 import math
+import stat
+from base64 import b64decode
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from itertools import chain
@@ -14,7 +16,7 @@ import msgspec
 from msgspec import Struct
 
 from protocol import duration as fsd
-from protocol import shape
+from protocol import shape, shell_options
 from protocol.errors import FormatError
 from protocol.jobspec_v1 import (
     COUNT_MAX,
@@ -22,14 +24,16 @@ from protocol.jobspec_v1 import (
     Dependency,
     JobspecV1,
     Node,
-    Output,
     Slot,
     System,
     TaskCount,
 )
+from protocol.jobspec_v1 import File as FileV1
+from protocol.shell_options import ShellOptions
 
 _DECODER: Final = msgspec.json.Decoder(JobspecV1)
 _OBJECT: Final = msgspec.json.Decoder(dict[str, Any])
+_NO_FILES: Final[Mapping[str, "File"]] = {}
 
 
 class TestExec(Struct, frozen=True):
@@ -41,6 +45,13 @@ class TestExec(Struct, frozen=True):
     wait_status: int = 0  # of the finish event
     mock_exception: str = ""  # "init" or "run": raise an exec exception in that phase
     override: bool = False  # start and finish when told to, not by a timer
+
+
+class File(Struct, frozen=True, array_like=True):
+    """A file that comes with the job."""
+
+    mode: int  # permissions
+    data: bytes
 
 
 class Jobspec(Struct, frozen=True):
@@ -65,9 +76,8 @@ class Jobspec(Struct, frozen=True):
     dependencies: tuple[Mapping[str, Any], ...]  # each with strings "scheme" and "value" (RFC 26)
     constraints: Mapping[str, Any]  # RFC 31
     shell_options: Mapping[str, Any]
-    stdout: str | None  # path template; None keeps output with the job
-    stderr: str | None  # None: with the job, or where stdout goes
-    label_io: bool
+    shell: ShellOptions  # those that are known, checked
+    files: Mapping[str, File]  # put into the job's temporary directory
     test: TestExec | None
     user: Mapping[str, Any]
 
@@ -127,7 +137,6 @@ def _derive(spec: JobspecV1) -> Jobspec:
     if task.slot != slot.label:
         raise _wrong("tasks[0].slot", f"no slot is labeled {task.slot!r}")
     duration = _seconds(system.duration, "attributes.system.duration")
-    stdout, stderr, label_io = _output(system.shell.options)
     return Jobspec(
         command=_command(task.command),
         num_slots=num_slots,
@@ -148,9 +157,8 @@ def _derive(spec: JobspecV1) -> Jobspec:
         dependencies=_dependencies(system.dependencies),
         constraints=system.constraints,
         shell_options=system.shell.options,
-        stdout=stdout,
-        stderr=stderr,
-        label_io=label_io,
+        shell=shell_options.read(system.shell.options),
+        files=_files(system.files),
         test=_test(system, duration),
         user=spec.attributes.user,
     )
@@ -224,19 +232,29 @@ def _dependencies(given: tuple[dict[str, Any], ...]) -> tuple[Mapping[str, Any],
     return given
 
 
-def _output(options: Mapping[str, Any]) -> tuple[str | None, str | None, bool]:
-    """Paths of stdout and stderr, and whether lines are labeled with their task."""
-    if "output" not in options:
-        return None, None, False
-    path = "attributes.system.shell.options.output"
-    output = shape.convert(options["output"], Output, f"jobspec: {path}")
-    if "\0" in output.stdout.path + output.stderr.path:
-        raise _wrong(path, "a path holds a NUL")
-    stdout, stderr = (
-        stream.path if stream.path and stream.type != "kvs" else None
-        for stream in (output.stdout, output.stderr)
-    )
-    return stdout, stderr, bool(output.stdout.label or output.stderr.label)
+def _files(given: Mapping[str, FileV1]) -> Mapping[str, File]:
+    return {name: _file(name, file) for name, file in given.items()} if given else _NO_FILES
+
+
+def _file(name: str, file: FileV1) -> File:
+    path = f"attributes.system.files.{name}"
+    if "/" in name or "\0" in name or name in {"", ".", ".."}:
+        raise _wrong(path, "expected the name of a file, without a directory")
+    if stat.S_IFMT(file.mode) not in {0, stat.S_IFREG}:
+        raise _wrong(f"{path}.mode", "expected that of a regular file")
+    data = file.data
+    if not isinstance(data, str):
+        raw = msgspec.json.encode(data)
+    elif file.encoding == "base64":
+        try:
+            raw = b64decode(data, validate=True)
+        except ValueError as error:
+            raise _wrong(f"{path}.data", str(error)) from None
+    elif file.encoding in {"", "utf-8"}:
+        raw = data.encode()
+    else:
+        raise _wrong(f"{path}.encoding", f"expected utf-8 or base64, got {file.encoding!r}")
+    return File(stat.S_IMODE(file.mode), raw)
 
 
 def _test(system: System, duration: float) -> TestExec | None:

@@ -65,21 +65,6 @@ class Task(Struct, forbid_unknown_fields=True):
     count: TaskCount
 
 
-class Stream(Struct):
-    """Where stdout or stderr goes; `type` "kvs" keeps it with the job (RFC 24)."""
-
-    type: str = ""
-    path: str = ""
-    label: bool | int = False
-
-
-class Output(Struct):
-    """attributes.system.shell.options.output."""
-
-    stdout: Stream = field(default_factory=Stream)
-    stderr: Stream = field(default_factory=Stream)
-
-
 class Test(Struct):
     """attributes.system.exec.test: simulate the job (flux-core job-exec/testexec.c)."""
 
@@ -96,7 +81,7 @@ class Exec(Struct):
 
 
 class Shell(Struct):
-    """attributes.system.shell; flux-shell's plugins define their own options."""
+    """attributes.system.shell; what its options are is in protocol/shell_options.py."""
 
     options: dict[str, Any] = {}
 
@@ -114,6 +99,14 @@ class Dependency(Struct):
     value: str
 
 
+class File(Struct):
+    """One of attributes.system.files (RFC 37): what is put into the job's temporary directory."""
+
+    data: str | dict[str, Any]
+    mode: Annotated[int, Meta(ge=0)] = 0o600
+    encoding: str = ""
+
+
 class System(Struct):
     """attributes.system: the keys the daemon knows; others are allowed and kept as submitted."""
 
@@ -126,6 +119,7 @@ class System(Struct):
     job: Metadata = field(default_factory=Metadata)
     dependencies: tuple[dict[str, Any], ...] = ()
     constraints: dict[str, Any] = {}
+    files: dict[str, File] = {}
     shell: Shell = field(default_factory=Shell)
     exec: Exec = field(default_factory=Exec)
 

@@ -214,7 +214,7 @@ async def test_no_more_jobs_run_than_fit(bench: Bench) -> None:
     await bench.started(2)
     bench.tell(Finished(1, 0))
     await bench.started(3)
-    assert [attempt.cores for attempt in bench.executor.attempts] == [(0,), (1,), (0,)]
+    assert [attempt.nodes[0].cores for attempt in bench.executor.attempts] == [(0,), (1,), (0,)]
 
 
 async def test_a_failed_write_answers_its_submits_and_forgets_them(bench: Bench) -> None:

@@ -9,7 +9,6 @@ import math
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
-from fractions import Fraction
 from pathlib import Path
 from typing import Final
 
@@ -17,8 +16,8 @@ from msgspec import Struct
 
 from jobmgrd.config.directories import RUNDIR, STATEDIR
 from jobmgrd.jobs.retention import UNLIMITED
+from protocol import bytesize, hostlist, idset
 from protocol import duration as fsd
-from protocol import hostlist, idset
 from protocol.job import Result
 from protocol.resource_set import PROPERTY_ILLEGAL
 
@@ -40,8 +39,6 @@ _TYPE_NAMES: Final = (
     (Sequence, "array"),
     (type(None), "null"),
 )
-_SIZE: Final = re.compile(r"([0-9]{1,20}(?:\.[0-9]{1,20})?)([kKMGT]?)")
-_SIZE_UNITS: Final = {"": 1, "k": 2**10, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 _TEMPLATE: Final = re.compile(r"\{\{.*?(?:\}\}|$)")
 
 
@@ -88,10 +85,7 @@ def size(*, low: int = 0) -> Kind:
 
     def read(value: object) -> int:
         if isinstance(value, str):
-            match = _SIZE.fullmatch(value)
-            if not match:
-                raise ValueError(f"invalid size {value!r}")
-            value = int(Fraction(match[1]) * _SIZE_UNITS[match[2]])
+            value = bytesize.parse(value)
         return _integer(value, low, INTEGER_MAX)
 
     return Kind('bytes as an integer, or a string such as "512k", "4M" or "1G"', read)

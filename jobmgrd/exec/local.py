@@ -4,8 +4,10 @@ import asyncio
 from collections import deque
 from typing import Final
 
-from jobmgrd.exec.port import Attempt, Executor, Failed, Notify
-from jobmgrd.exec.running import Running
+from jobmgrd.exec.binding import Binder
+from jobmgrd.exec.port import Attempt, Executor, Failed, Input, Notify
+from jobmgrd.exec.running import Host, Running
+from jobmgrd.exec.sweeper import Sweeper
 
 SPAWN_SLICE: Final = 0.001
 """Seconds to go on spawning for before the event loop serves others: two or three processes."""
@@ -20,19 +22,16 @@ class LocalExecutor(Executor):
         kill_timeout: seconds from SIGTERM to SIGKILL.
         output_limit: bytes of an attempt's output to tell; what is more is replaced by one
             Output that says so, on the task's stderr if that is still open.
-        default_cwd: where a job runs that names no directory.
-
-    Attributes:
-        kill_timeout, output_limit: as above, for attempts to be started.
+        rundir: where a job runs that names no directory; jobs' temporary ones are below it.
     """
 
     def __init__(
-        self, notify: Notify, *, kill_timeout: float, output_limit: int, default_cwd: str
+        self, notify: Notify, *, kill_timeout: float, output_limit: int, rundir: str
     ) -> None:
         self._notify = notify
-        self.kill_timeout = kill_timeout
-        self.output_limit = output_limit
-        self._default_cwd = default_cwd
+        self._rundir = rundir
+        self._sweeper = Sweeper(rundir)
+        self.configure(kill_timeout=kill_timeout, output_limit=output_limit, bind=False)
         self._attempts: dict[int, Running] = {}
         self._spawning: deque[Running] = deque()
         self._reading = True
@@ -40,25 +39,29 @@ class LocalExecutor(Executor):
         self._idle = asyncio.Event()
         self._idle.set()
 
+    def configure(self, *, kill_timeout: float, output_limit: int, bind: bool) -> None:
+        """Set what holds for attempts to be started.
+
+        Args:
+            kill_timeout: see the class.
+            output_limit: the same.
+            bind: whether the cores of jobs are those of this host, to bind tasks to.
+        """
+        binder = Binder(bind=bind)
+        sweep = self._sweeper.sweep
+        self._host = Host(kill_timeout, output_limit, self._rundir, binder, sweep)
+
     def start(self, attempt: Attempt) -> None:
         """Queue an attempt for its processes to be spawned soon.
 
-        Each task runs in a session of its own with an empty stdin. Failed tells why one could
-        not be started; the attempt's other tasks are killed then.
+        Each task runs in a session of its own. Failed tells why one could not be started; the
+        attempt's other tasks are killed then.
         """
         loop = asyncio.get_running_loop()
         if self._closed:
             loop.call_soon(self._notify, Failed(attempt.id, "executor is closed"))
             return
-        running = Running(
-            attempt,
-            self._notify,
-            self._forget,
-            kill_timeout=self.kill_timeout,
-            output_limit=self.output_limit,
-            default_cwd=self._default_cwd,
-            reading=self._reading,
-        )
+        running = Running(attempt, self._host, self._notify, self._forget, reading=self._reading)
         self._attempts[attempt.id] = running
         self._idle.clear()
         self._spawning.append(running)
@@ -70,9 +73,15 @@ class LocalExecutor(Executor):
         if running := self._attempts.get(id):
             running.signal(signum)
 
+    def write(self, id: int, input: Input) -> None:
+        """Write to the stdin of tasks; Taken tells that they have it."""
+        if running := self._attempts.get(id):
+            running.write(input)
+
     def cancel(self, id: int) -> None:
         """End a job: SIGTERM to its process groups, SIGKILL after the kill timeout.
 
+        What has left its group is killed, too, once its tasks have ended (see Sweeper).
         An attempt whose tasks are not all started yet starts no more, is never told as Started,
         and finishes with SIGTERM's wait status or a larger one.
         """
@@ -92,6 +101,7 @@ class LocalExecutor(Executor):
         for running in tuple(self._attempts.values()):
             running.cancel()
         await self._idle.wait()
+        self._sweeper.finish()
 
     async def close(self) -> None:
         """Do as `terminate`: there is nobody to leave attempts to."""

@@ -3,7 +3,7 @@
 import asyncio
 import os
 from collections.abc import Callable
-from typing import IO, Final
+from typing import Final
 
 CHUNK: Final = 65536
 """Bytes read at once: what a pipe holds by default (pipe(7))."""
@@ -16,13 +16,13 @@ class Pipe:
     """The read end of a pipe; `tell` gets the bytes in chunks, and once b"" for the end."""
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, file: IO[bytes], tell: Callable[[bytes], None]
+        self, loop: asyncio.AbstractEventLoop, fd: int, tell: Callable[[bytes], None]
     ) -> None:
         self._loop = loop
-        self._file = file
-        self._fd = file.fileno()
+        self._fd = fd
+        self._closed = False
         self._tell = tell
-        os.set_blocking(self._fd, False)
+        os.set_blocking(fd, False)
 
     def watch(self) -> None:
         """Read whenever there is something to read, from now on. Idempotent."""
@@ -40,15 +40,16 @@ class Pipe:
 
     def close(self) -> None:
         """Read no more, and tell the end. Idempotent."""
-        if self._file.closed:
+        if self._closed:
             return
+        self._closed = True
         self._loop.remove_reader(self._fd)
-        self._file.close()
+        os.close(self._fd)
         self._tell(b"")
 
     def _read(self) -> bool:
         """Read once; False if there is nothing more for now."""
-        if self._file.closed:
+        if self._closed:
             return False
         try:
             data = os.read(self._fd, CHUNK)

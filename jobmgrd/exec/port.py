@@ -3,7 +3,7 @@
 It speaks of jobs, attempts, states and output, never of pids, so that an engine elsewhere can
 stand behind it. The executor calls `notify` on the event loop, for each attempt:
 
-    Started?  Output*  (Finished | Failed)
+    Started?  (Output | Redirected | Taken | Raised)*  (Finished | Failed)
 
 Exactly one Finished or Failed ends an attempt; nothing comes after it.
 
@@ -20,25 +20,44 @@ from typing import Protocol, TypeAlias
 
 from msgspec import Struct
 
+from protocol import taskmap
+from protocol.jobspec import File
+from protocol.resource_set import Rank
+from protocol.shell_options import ShellOptions
+from protocol.taskmap import Block
+
 
 class Attempt(Struct, frozen=True, array_like=True):
     """One execution of a job."""
 
     id: int
     userid: int
+    name: str
     command: tuple[str, ...]
     cwd: str | None  # None: the daemon's run directory
     environment: Mapping[str, str]
     slots: int  # how many task slots were allocated
-    tasks: int  # how many tasks in all, spread over the slots in rank order
-    stdout: str | None  # a path with {{id}} and {{taskid}} templates; None keeps it with the job
-    stderr: str | None  # None: with the job, or where stdout goes
-    label_io: bool
-    cores: tuple[int, ...]  # local core numbers allocated on this host
-    gpus: tuple[int, ...]
+    nodes: tuple[Rank, ...]  # what was allocated; all of them are on this host
+    taskmap: tuple[Block, ...]  # which task runs on which of the nodes
+    options: ShellOptions
+    files: Mapping[str, File] = {}  # put into the job's temporary directory
+    duration: float = 0.0  # its time limit, which is the daemon's business; 0.0 is none
     run_duration: float | None = None  # simulate this many seconds (0.0: until ended), not run
     simulate_status: int = 0  # wait status that a simulated attempt ends with
     simulate_exception: str | None = None  # raise an exec exception with this note at start
+
+    @property
+    def tasks(self) -> int:
+        """How many tasks there are."""
+        return taskmap.size(self.taskmap)
+
+
+class Input(Struct, frozen=True, array_like=True):
+    """Bytes for the stdin of some tasks; `eof` closes it."""
+
+    data: bytes
+    eof: bool = False
+    ranks: tuple[int, ...] | None = None  # None: all
 
 
 class Started(Struct, frozen=True, tag=True, array_like=True):
@@ -57,6 +76,28 @@ class Output(Struct, frozen=True, tag=True, array_like=True):
     eof: bool = False
 
 
+class Redirected(Struct, frozen=True, tag=True, array_like=True):
+    """What some tasks write to a stream goes to a file."""
+
+    id: int
+    stream: str
+    ranks: tuple[int, ...]
+    path: str
+
+
+class Taken(Struct, frozen=True, tag=True, array_like=True):
+    """The oldest input that was not told as taken is with the tasks, or dropped if they ended."""
+
+    id: int
+
+
+class Raised(Struct, frozen=True, tag=True, array_like=True):
+    """The attempt is being ended for a reason of its own: an exec exception with this note."""
+
+    id: int
+    note: str
+
+
 class Finished(Struct, frozen=True, tag=True, array_like=True):
     """Every task has exited and its output is complete."""
 
@@ -71,7 +112,7 @@ class Failed(Struct, frozen=True, tag=True, array_like=True):
     note: str
 
 
-ExecEvent: TypeAlias = Started | Output | Finished | Failed
+ExecEvent: TypeAlias = Started | Output | Redirected | Taken | Raised | Finished | Failed
 Notify: TypeAlias = Callable[[ExecEvent], None]
 
 
@@ -95,6 +136,10 @@ class Executor(Protocol):
 
     def signal(self, id: int, signum: int) -> None:
         """Send a signal to every process of a job; nothing if it does not run."""
+
+    def write(self, id: int, input: Input) -> None:  # noqa: ARG002 - a default
+        """Write to the stdin of a job's tasks; nothing is told of it if it does not run."""
+        return
 
     def cancel(self, id: int) -> None:
         """End a job: SIGTERM, and SIGKILL after the kill timeout; for its process groups."""

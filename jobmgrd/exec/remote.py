@@ -13,7 +13,7 @@ from msgspec import Struct, msgpack
 from jobmgrd.exec import wire
 from jobmgrd.exec.connection import Connection
 from jobmgrd.exec.launch import Launcher
-from jobmgrd.exec.port import Attempt, ExecError, Executor, Failed, Fate, Finished, Notify
+from jobmgrd.exec.port import Attempt, ExecError, Executor, Failed, Fate, Finished, Input, Notify
 from jobmgrd.exec.wire import (
     Acknowledge,
     Begin,
@@ -24,6 +24,7 @@ from jobmgrd.exec.wire import (
     Signal,
     Start,
     Welcome,
+    Write,
 )
 
 log = structlog.get_logger()
@@ -45,15 +46,23 @@ class RemoteExecutor(Executor):
         launcher: where the supervisor is.
         kill_timeout: seconds from SIGTERM to SIGKILL.
         output_limit: bytes of an attempt's output to tell.
+        bind: whether the cores of jobs are those of this host, to bind tasks to.
     """
 
     def __init__(
-        self, notify: Notify, launcher: Launcher, *, kill_timeout: float, output_limit: int
+        self,
+        notify: Notify,
+        launcher: Launcher,
+        *,
+        kill_timeout: float,
+        output_limit: int,
+        bind: bool = False,
     ) -> None:
         self._notify = notify
         self._launcher = launcher
         self._kill_timeout = kill_timeout
         self._output_limit = output_limit
+        self._bind = bind
         self._attempts: dict[int, None] = {}  # an ordered set; those to tell of
         self._connection: Connection[FromSupervisor] | None = None  # once it is welcome
         self._welcome: asyncio.Future[Welcome] | None = None  # until it is
@@ -118,6 +127,11 @@ class RemoteExecutor(Executor):
         """See Executor."""
         if id in self._attempts:
             self._say(Signal(id, signum))
+
+    def write(self, id: int, input: Input) -> None:
+        """See Executor."""
+        if id in self._attempts:
+            self._say(Write(id, input))
 
     def cancel(self, id: int) -> None:
         """See Executor."""
@@ -236,7 +250,9 @@ class RemoteExecutor(Executor):
         raise ExecError("the supervisor of jobs ends as soon as it is started")
 
     def _hello(self) -> Hello:
-        return Hello(wire.VERSION, *self._durable, self._kill_timeout, self._output_limit)
+        return Hello(
+            wire.VERSION, *self._durable, self._kill_timeout, self._output_limit, self._bind
+        )
 
     async def _greet(self) -> tuple[Connection[FromSupervisor], Welcome]:
         loop = asyncio.get_running_loop()

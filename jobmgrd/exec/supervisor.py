@@ -15,6 +15,7 @@ It imports no more than it needs: it starts in 0.1 s, and stays small for as lon
 
 import asyncio
 import os
+import resource
 import signal
 import socket
 import sys
@@ -28,6 +29,7 @@ from jobmgrd.exec.backlog import Backlog
 from jobmgrd.exec.connection import Connection
 from jobmgrd.exec.local import LocalExecutor
 from jobmgrd.exec.port import ExecEvent, Failed, Finished
+from jobmgrd.exec.tmpdir import remove_all
 from jobmgrd.exec.wire import (
     Acknowledge,
     Begin,
@@ -38,6 +40,7 @@ from jobmgrd.exec.wire import (
     Signal,
     Start,
     Welcome,
+    Write,
 )
 
 BACKLOG_LIMIT: Final = 64 << 20
@@ -65,7 +68,7 @@ class Supervisor:
         self._backlog = Backlog()
         self._running: dict[int, None] = {}  # an ordered set
         self._local = LocalExecutor(
-            self._keep, kill_timeout=0.0, output_limit=0, default_cwd=str(rundir)
+            self._keep, kill_timeout=0.0, output_limit=0, rundir=str(rundir)
         )
         self._daemon: Connection[FromDaemon] | None = None
         self._telling = False
@@ -116,8 +119,9 @@ class Supervisor:
             self._timer.cancel()
         self._daemon = connection
         self._telling = self._leaving = False
-        self._local.kill_timeout = hello.kill_timeout
-        self._local.output_limit = hello.output_limit
+        self._local.configure(
+            kill_timeout=hello.kill_timeout, output_limit=hello.output_limit, bind=hello.bind
+        )
         if hello.uuid == self._uuid:
             self._acknowledge(hello.number)
 
@@ -131,6 +135,8 @@ class Supervisor:
                 self._acknowledge(number)
             case Cancel(id):
                 self._local.cancel(id)
+            case Write(id, given):
+                self._local.write(id, given)
             case Signal(id, signum):
                 self._local.signal(id, signum)
             case Begin():
@@ -185,8 +191,16 @@ class Supervisor:
             return False
 
 
+def _open_many_files() -> None:
+    """A running task takes four descriptors, and tasks have limits of their own."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
 async def _serve(rundir: Path, linger: float, listener: socket.socket) -> None:
     loop = asyncio.get_running_loop()
+    _open_many_files()
+    remove_all(str(rundir))  # of jobs that were lost with the last supervisor
     supervisor = Supervisor(rundir, Path(listener.getsockname()), linger)
     # Handled, not ignored: jobs would inherit signals that are ignored (execve(2)).
     for signum in (signal.SIGHUP, signal.SIGINT):

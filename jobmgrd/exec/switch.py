@@ -1,6 +1,6 @@
 """An executor that sends simulated attempts one way and real ones another."""
 
-from jobmgrd.exec.port import Attempt, Executor, Fate
+from jobmgrd.exec.port import Attempt, Executor, Fate, Input
 
 
 class Switch(Executor):
@@ -18,6 +18,10 @@ class Switch(Executor):
         """See Executor; the one that does not know the job does nothing."""
         self._simulated.signal(id, signum)
         self._real.signal(id, signum)
+
+    def write(self, id: int, input: Input) -> None:
+        """See Executor; simulated attempts read nothing."""
+        self._real.write(id, input)
 
     def cancel(self, id: int) -> None:
         """See Executor; the one that does not know the job does nothing."""

@@ -5,15 +5,16 @@
     daemon                                  supervisor
     Hello ────────────────────────────────>
           <──────────────────────────────── Welcome
-    Start, Signal, Cancel, Begin ─────────>
-          <──────────────────────────────── Started, Output, Finished, Failed (after Begin)
+    Start, Write, Signal, Cancel, Begin ──>
+          <──────────────────────────────── events of the port (after Begin)
     Acknowledge, Shutdown ────────────────>
 
 Events are numbered by their order, from 1, so they carry no number. They are told again to a
 daemon that comes back without having acknowledged them.
 
-N.B. Supervisors outlive upgrades. VERSION goes up with every change of a message, Attempt and the
-events included; Hello and Welcome keep their tag and begin with the version for ever.
+N.B. Supervisors outlive upgrades. VERSION goes up with every change of a message, Attempt, the
+events and what they hold included; Hello and Welcome keep their tag, and begin with the version,
+for ever.
 """
 
 from collections.abc import Iterable, Iterator
@@ -21,9 +22,9 @@ from typing import Final, TypeAlias
 
 from msgspec import Struct, msgpack
 
-from jobmgrd.exec.port import Attempt, ExecEvent
+from jobmgrd.exec.port import Attempt, ExecEvent, Input
 
-VERSION: Final = 1
+VERSION: Final = 2
 
 FRAME_SIZE: Final = 1 << 18
 """A frame takes no further message once it has so many bytes; one message may be larger."""
@@ -46,6 +47,7 @@ class Hello(_Message, frozen=True):
     number: int  # ... up to this one
     kill_timeout: float  # for attempts to come, as in LocalExecutor
     output_limit: int
+    bind: bool = False
 
 
 class Begin(_Message, frozen=True):
@@ -63,6 +65,13 @@ class Signal(_Message, frozen=True):
 
     id: int
     signum: int
+
+
+class Write(_Message, frozen=True):
+    """Write to the stdin of a job's tasks."""
+
+    id: int
+    input: Input
 
 
 class Cancel(_Message, frozen=True):
@@ -92,7 +101,7 @@ class Welcome(_Message, frozen=True):
     ended: tuple[int, ...]  # their ends are among the events to be told
 
 
-FromDaemon: TypeAlias = Hello | Begin | Start | Signal | Cancel | Acknowledge | Shutdown
+FromDaemon: TypeAlias = Hello | Begin | Start | Write | Signal | Cancel | Acknowledge | Shutdown
 FromSupervisor: TypeAlias = Welcome | ExecEvent
 
 encode: Final = msgpack.Encoder().encode

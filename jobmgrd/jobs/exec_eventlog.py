@@ -9,15 +9,15 @@ what both do, and the job's eventlog holds the facts already; so this one is der
 
 Its readers need that much: flux-job attach shows output from shell.init on, or from complete,
 flux-job taskmap reads shell.start. The service in shell.init is the name that the job shell would
-register. Nobody answers there: a client that sends input is told (ENOSYS) and says "stdin not
-accepted by job", which is true, since tasks read /dev/null.
+register; services/shell.py answers there.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
 from jobmgrd.jobs.job import Job
-from protocol import eventlog, jobid
+from jobmgrd.jobs.placement import place
+from protocol import eventlog, jobid, taskmap
 from protocol.eventlog import Entry
 
 _Event: TypeAlias = tuple[str, Mapping[str, Any] | None]
@@ -52,11 +52,10 @@ def _told(job: Job, entries: Iterable[Entry]) -> Iterator[tuple[Entry, _Event]]:
 
 
 def _shell(job: Job) -> Sequence[_Event]:
-    """What the job shell says of itself: one shell, the daemon, runs all tasks on this host."""
+    """What the job shells say of themselves: the supervisor is one for each node."""
     leader = job.ranks[0].rank if job.ranks else 0
     service = f"{job.userid}-shell-{jobid.encode(job.id, 'f58plain')}"
-    taskmap = {"version": 1, "map": [[0, 1, job.jobspec.ntasks, 1]]}  # RFC 34, wrapped
     return (
-        ("shell.init", {"leader-rank": leader, "size": 1, "service": service}),
-        ("shell.start", {"taskmap": taskmap}),
+        ("shell.init", {"leader-rank": leader, "size": len(job.ranks), "service": service}),
+        ("shell.start", {"taskmap": taskmap.wrap(place(job.jobspec, job.ranks))}),
     )

@@ -54,6 +54,17 @@ def configured(entries: Iterable[Hosts]) -> Sequence[NodeConfig]:
     ]
 
 
+def are_real(nodes: Iterable[NodeConfig], cpus: int) -> bool:
+    """Whether the cores of these nodes can be the first of so many CPUs, each of one node alone."""
+    seen: set[int] = set()
+    for node in nodes:
+        cores = range(node.cores) if isinstance(node.cores, int) else node.cores
+        if not seen.isdisjoint(cores) or max(cores, default=0) >= cpus:
+            return False
+        seen.update(cores)
+    return True
+
+
 class Node:
     """A node's resources, free and taken; masks have a bit for each core and GPU."""
 

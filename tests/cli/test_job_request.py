@@ -38,7 +38,7 @@ def test_options_are_the_jobspec() -> None:
     assert spec.command == ("./x", "-n9")
     assert (spec.ntasks, spec.ncores, spec.ngpus, spec.duration) == (4, 8, 4, 5400.0)
     assert (spec.name, spec.queue, spec.cwd) == ("sim", "batch", "/tmp")
-    assert (spec.stdout, spec.stderr) == ("out", "err")
+    assert (spec.shell.stdout, spec.shell.stderr) == ("out", "err")
     assert made.jobspec["attributes"]["user"] == {"comment": "hi"}
     assert made.jobspec["attributes"]["system"]["a"] == {"b": {"c": [1]}}
     assert made.jobspec["attributes"]["system"]["on"] == 1
@@ -59,7 +59,7 @@ def test_cc_is_filled_in() -> None:
     assert made.jobspec is not None
     spec = parse(made.jobspec)
     assert spec.command == ("x", "7", "{{cc}}")
-    assert (spec.stdout, spec.name) == ("o.7.{{id}}", "j7")
+    assert (spec.shell.stdout, spec.name) == ("o.7.{{id}}", "j7")
     assert spec.environment["FLUX_JOB_CC"] == "7"
 
 

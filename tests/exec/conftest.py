@@ -25,16 +25,15 @@ async def make_local(told: Recorder, tmp_path: Path) -> AsyncIterator[MakeLocal]
     """Make executors of real processes, closed after the test."""
     made: list[LocalExecutor] = []
 
-    def make(kill_timeout: float = 10.0, output_limit: int = 1 << 24) -> LocalExecutor:
-        made.append(
-            LocalExecutor(
-                told,
-                kill_timeout=kill_timeout,
-                output_limit=output_limit,
-                default_cwd=str(tmp_path),
-            )
+    def make(
+        kill_timeout: float = 10.0, output_limit: int = 1 << 24, *, bind: bool = False
+    ) -> LocalExecutor:
+        executor = LocalExecutor(
+            told, kill_timeout=kill_timeout, output_limit=output_limit, rundir=str(tmp_path)
         )
-        return made[-1]
+        executor.configure(kill_timeout=kill_timeout, output_limit=output_limit, bind=bind)
+        made.append(executor)
+        return executor
 
     yield make
     for executor in made:

@@ -10,33 +10,38 @@ from pathlib import Path
 import msgspec
 
 from jobmgrd.exec.port import Attempt, ExecEvent, Failed, Finished, Output, Started
+from protocol.resource_set import Rank
+from protocol.shell_options import ShellOptions
+from protocol.taskmap import Block
 
 BASE = Attempt(
     id=1,
     userid=0,
+    name="test",
     command=("true",),
     cwd=None,
     environment={"PATH": "/usr/bin:/bin"},
     slots=1,
-    tasks=1,
-    stdout=None,
-    stderr=None,
-    label_io=False,
-    cores=(0,),
-    gpus=(),
+    nodes=(Rank(0, (0,), (), "here"),),
+    taskmap=(Block(0, 1, 1, 1),),
+    options=ShellOptions(stdin="/dev/null"),
 )
+OPTIONS = {field.name for field in msgspec.structs.fields(ShellOptions)} - {"taskmap"}
 
 
-def attempt(*command: str, **fields: object) -> Attempt:
-    """An attempt of `true`, or of another command, with these fields changed."""
+def attempt(*command: str, tasks: int = 1, **fields: object) -> Attempt:
+    """An attempt of `true`, or of another command, with these fields and options changed."""
     if command:
         fields["command"] = command
+    options = {name: fields.pop(name) for name in OPTIONS & fields.keys()}
+    fields.setdefault("options", msgspec.structs.replace(BASE.options, **options))
+    fields.setdefault("taskmap", (Block(0, 1, tasks, 1),))
     return msgspec.structs.replace(BASE, **fields)
 
 
-def python(script: str, **fields: object) -> Attempt:
+def python(script: str, tasks: int = 1, **fields: object) -> Attempt:
     """An attempt that runs a Python script, bare so that it starts quickly."""
-    return attempt(sys.executable, "-I", "-S", "-c", script, **fields)
+    return attempt(sys.executable, "-I", "-S", "-c", script, tasks=tasks, **fields)
 
 
 class Recorder:
@@ -67,6 +72,10 @@ class Recorder:
     async def start(self) -> ExecEvent:
         """The next event that starts an attempt."""
         return await self.until(lambda event: isinstance(event, Started))
+
+    async def pause(self) -> None:
+        """Let the loop go round once."""
+        await asyncio.sleep(0)
 
     async def written(self, data: bytes) -> None:
         """Wait for an output that holds these bytes."""

@@ -1,11 +1,13 @@
 """Frames between daemon and supervisor: whole however they are cut, few, and of bounded size."""
 
+import math
+
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import msgpack
 
 from jobmgrd.exec import wire
-from jobmgrd.exec.port import Failed, Finished, Output, Started
+from jobmgrd.exec.port import Failed, Finished, Input, Output, Raised, Redirected, Started, Taken
 from jobmgrd.exec.wire import (
     Acknowledge,
     Begin,
@@ -18,12 +20,20 @@ from jobmgrd.exec.wire import (
     Start,
     Unframer,
     Welcome,
+    Write,
 )
+from protocol.jobspec import File
 from tests.exec.recorder import attempt
 
 TO_SUPERVISOR: list[FromDaemon] = [
-    Hello(1, "ab", 7, 0.5, 1000),
-    Start(attempt("sh", id=2**64 - 1, gpus=(1,), stderr="e", run_duration=None)),
+    Hello(2, "ab", 7, 0.5, 1000, bind=True),
+    Start(
+        attempt(
+            "sh", id=2**64 - 1, stderr="e", exit_timeout=math.inf, files={"a": File(0o600, b"\xff")}
+        )
+    ),
+    Write(1, Input(b"\xff", eof=True, ranks=(0, 2))),
+    Write(1, Input(b"x")),
     Signal(1, 9),
     Cancel(1),
     Acknowledge(2**40),
@@ -31,10 +41,13 @@ TO_SUPERVISOR: list[FromDaemon] = [
     Shutdown(),
 ]
 TO_DAEMON: list[FromSupervisor] = [
-    Welcome(1, 42, "ab", 7, (1, 2), ()),
+    Welcome(2, 42, "ab", 7, (1, 2), ()),
     Started(1),
     Output(1, 0, "stdout", b"\x00\xff", eof=False),
     Output(1, 0, "stdout", b"", eof=True),
+    Redirected(1, "stdout", (0, 1), "a/b"),
+    Taken(1),
+    Raised(1, "why"),
     Finished(1, 256),
     Failed(2, "no"),
 ]
@@ -50,8 +63,8 @@ def test_messages_come_back_as_they_were() -> None:
 
 def test_hello_and_welcome_begin_with_their_tag_and_the_version() -> None:
     """So much a supervisor of another version can be relied on."""
-    assert msgpack.decode(wire.encode(TO_SUPERVISOR[0]))[:2] == ["Hello", 1]
-    assert msgpack.decode(wire.encode(TO_DAEMON[0]))[:3] == ["Welcome", 1, 42]
+    assert msgpack.decode(wire.encode(TO_SUPERVISOR[0]))[:2] == ["Hello", 2]
+    assert msgpack.decode(wire.encode(TO_DAEMON[0]))[:3] == ["Welcome", 2, 42]
 
 
 @given(st.lists(st.binary(max_size=40), max_size=20), st.data())

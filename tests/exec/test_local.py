@@ -10,6 +10,7 @@ import pytest
 from jobmgrd.exec.local import LocalExecutor
 from jobmgrd.exec.port import Failed, Finished, Output, Started
 from protocol.jobid import encode
+from protocol.resource_set import Rank
 from tests.exec.conftest import MakeLocal
 from tests.exec.recorder import Recorder, attempt, descriptors, has_children, python
 
@@ -61,12 +62,14 @@ async def test_start_never_notifies(told: Recorder, local: LocalExecutor) -> Non
 
 
 async def test_environment_is_the_jobs(
-    told: Recorder, local: LocalExecutor, monkeypatch: pytest.MonkeyPatch
+    told: Recorder, local: LocalExecutor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A task finds the job's variables and Flux's, and nothing of the daemon's own."""
     monkeypatch.setenv("DAEMON_SECRET", "x")
     environment = {"PATH": "/usr/bin:/bin", "A": "b c"}
-    local.start(attempt("env", id=77, environment=environment, cores=(2, 3), gpus=(0, 1)))
+    local.start(
+        attempt("env", id=77, environment=environment, nodes=(Rank(3, (2, 3), (0, 1), "n3"),))
+    )
     await told.end()
     found = dict(line.split("=", 1) for line in told.output(id_=77).decode().splitlines())
     assert found == {
@@ -76,9 +79,13 @@ async def test_environment_is_the_jobs(
         "FLUX_JOB_ID": encode(77, "f58"),
         "FLUX_JOB_NNODES": "1",
         "FLUX_JOB_SIZE": "1",
+        "FLUX_JOB_TMPDIR": f"{tmp_path}/jobtmp/{encode(77, 'f58plain')}",
         "FLUX_TASK_LOCAL_ID": "0",
         "FLUX_TASK_RANK": "0",
         "JOBMGRD_CORES": "2,3",
+        "JOBMGRD_NODE": "n3",
+        "JOBMGRD_NODE_ID": "0",
+        "JOBMGRD_URI": str(tmp_path),
     }
 
 
@@ -101,7 +108,7 @@ async def test_cwd_is_the_jobs_or_the_default(
     assert told.output(id_=2) == b"/\n"
 
 
-async def test_stdin_is_empty(told: Recorder, local: LocalExecutor) -> None:
+async def test_stdin_may_be_empty(told: Recorder, local: LocalExecutor) -> None:
     """A task that reads its stdin finds the end of it, not the daemon's terminal."""
     local.start(attempt("cat"))
     assert await told.end() == Finished(1, 0)

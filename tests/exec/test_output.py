@@ -7,9 +7,10 @@ from hypothesis import strategies as st
 
 from jobmgrd.exec.local import LocalExecutor
 from jobmgrd.exec.pipe import Quota
-from jobmgrd.exec.port import Finished, Output
-from jobmgrd.exec.template import render
+from jobmgrd.exec.port import Finished, Output, Redirected
+from jobmgrd.exec.template import Names, Place, render
 from protocol.jobid import encode
+from protocol.resource_set import Rank
 from tests.exec.conftest import MakeLocal
 from tests.exec.recorder import Recorder, attempt, python
 
@@ -89,6 +90,11 @@ async def test_output_goes_to_files(told: Recorder, local: LocalExecutor, tmp_pa
     assert (tmp_path / f"{name}-1.out").read_text() == "o1\n"
     assert (tmp_path / f"{name}.err").read_text() == "e\ne\n"
     assert not any(isinstance(event, Output) for event in told.events[3])
+    assert [event for event in told.events[3] if isinstance(event, Redirected)] == [
+        Redirected(3, "stdout", (0,), f"{name}-0.out"),
+        Redirected(3, "stderr", (0, 1), f"{tmp_path}/{name}.err"),
+        Redirected(3, "stdout", (1,), f"{name}-1.out"),
+    ]
 
 
 async def test_stderr_follows_stdout_to_its_file(
@@ -121,9 +127,17 @@ async def test_output_file_is_truncated(
 
 
 def test_template_tags() -> None:
-    """Each tag that means something on one host is replaced, others stay."""
-    template = "{{id}} {{jobid}} {{id.dec}} {{taskid}} {{task.rank}} {{size}} {{ntasks}} {{nnodes}}"
+    """Each tag that flux-shell knows is replaced, others stay."""
+    job = Names(id=12, name="app", size=8, nnodes=2, tmpdir="/t")
+    task = Place(rank=3, local=1, nodeid=1, node=Rank(5, (0, 1, 4), (2,), "there"))
     f58 = encode(12, "f58")
-    assert render(template, id_=12, rank=3, size=8) == f"{f58} {f58} 12 3 3 8 8 1"
-    for kept in ("{{id.nope}}", "{{", "{{name", "{{tmpdir}}", "{id}"):
-        assert render(kept, id_=12, rank=3, size=8) == kept
+    for template, expected in (
+        ("{{id}} {{jobid}} {{id.dec}} {{name}} {{tmpdir}}", f"{f58} {f58} 12 app /t"),
+        ("{{taskid}} {{task.id}} {{task.rank}} {{size}} {{ntasks}} {{nnodes}}", "3 3 3 8 8 2"),
+        ("{{task.index}} {{task.localid}} {{node.id}} {{node.broker_rank}}", "1 1 1 5"),
+        ("{{node.name}}:{{node.cores}}:{{node.gpus}}", "there:0-1,4:2"),
+        ("{{node.ncores}} {{node.ngpus}}", "3 1"),
+    ):
+        assert render(template, job, task) == expected
+    for kept in ("{{id.nope}}", "{{", "{{nope", "{{nope}}", "{id}"):
+        assert render(kept, job, task) == kept

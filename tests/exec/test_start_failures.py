@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from jobmgrd.exec.inheritance import Inheritance
 from jobmgrd.exec.local import LocalExecutor
 from jobmgrd.exec.port import Attempt, Failed
 from jobmgrd.exec.process import StartError, spawn
@@ -55,7 +56,12 @@ def test_note_names_the_script(tmp_path: Path, text: str, mode: int, note: str) 
     script.write_text(text)
     script.chmod(mode)
     with pytest.raises(StartError) as raised:
-        spawn(["./job"], cwd=str(tmp_path), environment={}, stdout=None, stderr=None)
+        spawn(
+            ["./job"],
+            inheritance=Inheritance(str(tmp_path), 0o022, (), ()),
+            environment={},
+            streams=[None] * 3,
+        )
     assert str(raised.value) == note
 
 

@@ -70,7 +70,7 @@ class TestParse:
         assert (spec.num_slots, spec.cores_per_slot, spec.gpus_per_slot) == (1, 1, 0)
         assert (spec.nodes, spec.slots_per_node, spec.exclusive, spec.ntasks) == (0, 0, False, 1)
         assert (spec.duration, spec.cwd, spec.environment) == (0.0, None, {})
-        assert (spec.name, spec.queue, spec.test, spec.stdout) == ("app", "", None, None)
+        assert (spec.name, spec.queue, spec.test, spec.shell.stdout) == ("app", "", None, None)
 
     def test_multiplies_slots_by_nodes(self) -> None:
         """node>slot>(core,gpu): slots are counted for each node (RFC 25 use case 2.4)."""
@@ -138,7 +138,11 @@ class TestParse:
             "stderr": {"type": "kvs", "path": "ignored"},
         }
         spec = jobspec.parse(options({"output": streams}))
-        assert (spec.stdout, spec.stderr, spec.label_io) == ("out.{{id}}", None, True)
+        assert (spec.shell.stdout, spec.shell.stderr, spec.shell.label_stdout) == (
+            "out.{{id}}",
+            None,
+            True,
+        )
 
     def test_reads_the_exec_test_settings(self) -> None:
         """run_duration overrides the duration (flux-core testexec.c)."""
@@ -273,7 +277,7 @@ WRONG: list[tuple[Any, str]] = [
     (options(1), "jobspec: attributes.system.shell.options: expected an object"),
     (
         options({"output": {"stdout": {"path": 1}}}),
-        "jobspec: attributes.system.shell.options.output: stdout.path: expected a string, got int",
+        "jobspec: attributes.system.shell.options: output.stdout.path: expected a string, got int",
     ),
     (
         options({"output": {"stderr": {"path": "a\0"}}}),
@@ -414,7 +418,8 @@ class TestFromCommand:
         )
         assert (spec.duration, spec.cwd, spec.environment) == (1.5, "/", {"A": "b"})
         assert (spec.name, spec.queue, spec.user) == ("n", "q", {"tag": [1]})
-        assert (spec.stdout, spec.stderr, spec.label_io) == ("o", "e", True)
+        assert (spec.shell.stdout, spec.shell.stderr) == ("o", "e")
+        assert (spec.shell.label_stdout, spec.shell.label_stderr) == (True, True)
         assert spec.test == jobspec.TestExec(1.0)
 
     @pytest.mark.parametrize(

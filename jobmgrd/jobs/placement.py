@@ -1,0 +1,63 @@
+"""Where the tasks of a job go among the nodes that it was given (flux-core shell/rcalc.c).
+
+How many each node gets follows from its cores, or from the option `per-resource`; which of them
+these are, from the option `taskmap`.
+"""
+
+from collections.abc import Sequence
+
+from protocol import taskmap
+from protocol.errors import FormatError
+from protocol.jobspec import Jobspec
+from protocol.resource_set import Rank
+from protocol.taskmap import Block
+
+
+def place(spec: Jobspec, ranks: Sequence[Rank]) -> tuple[Block, ...]:
+    """The tasks of a job on its ranks, as a task map (RFC 34).
+
+    Raises:
+        FormatError: a manual map does not have the job's tasks, or names other nodes.
+    """
+    if len(ranks) == 1 and spec.shell.per_resource is None and not spec.shell.taskmap.map:
+        return (Block(0, 1, spec.ntasks, 1),)
+    counts = _counts(spec, ranks)
+    option = spec.shell.taskmap
+    if option.scheme == "cyclic":
+        return taskmap.cyclic(counts, option.stride)
+    if option.scheme == "manual":
+        found, expected = sum(taskmap.counts(option.map, len(ranks))), sum(counts)
+        if found != expected:
+            raise FormatError(f"taskmap: has {found} tasks, expected {expected}")
+        return option.map
+    return taskmap.block(counts)
+
+
+def _counts(spec: Jobspec, ranks: Sequence[Rank]) -> list[int]:
+    """How many tasks each node gets."""
+    per = spec.shell.per_resource
+    if per is None:
+        return _spread(spec.ntasks, spec.cores_per_slot, [len(rank.cores) for rank in ranks])
+    if per.type == "node":
+        return [per.count] * len(ranks)
+    return [per.count * len(rank.cores) for rank in ranks]
+
+
+def _spread(ntasks: int, size: int, cores: Sequence[int]) -> list[int]:
+    """Deal tasks out to the nodes in turns, those with most cores first, while they have room.
+
+    If no node has room for a further task, all of them take tasks again.
+    """
+    counts = [0] * len(cores)
+    size = min(size, *cores) or 1
+    order = sorted(range(len(cores)), key=lambda node: -cores[node])
+    left = ntasks
+    while left:
+        room = [n // size for n in cores]
+        while left and any(room):
+            for node in order:
+                if left and room[node]:
+                    room[node] -= 1
+                    counts[node] += 1
+                    left -= 1
+    return counts
