@@ -1,5 +1,6 @@
 """Who may connect over a unix socket, and as whom: RFC 12's policy for the local connector."""
 
+from collections.abc import Collection
 from typing import Final
 
 from protocol.message import (
@@ -20,11 +21,15 @@ class Access:
     def __init__(self, owner: int) -> None:
         self._owner = owner
         self._guests = self._root = False
+        self._admins: Collection[int] = ()
 
-    def configure(self, *, allow_guest_user: bool, allow_root_owner: bool) -> None:
+    def configure(
+        self, *, allow_guest_user: bool, allow_root_owner: bool, admins: Collection[int] = ()
+    ) -> None:
         """Take over `[access]`: it holds for those who connect from now on."""
         self._guests = allow_guest_user
         self._root = allow_root_owner
+        self._admins = admins
 
     def admit(self, userid: int) -> Cred | None:
         """Who a user is here; None if that user may not connect."""
@@ -32,7 +37,10 @@ class Access:
             return Cred(userid, ROLE_OWNER | ROLE_LOCAL)
         if userid == 0 and self._root:
             return Cred(self._owner, ROLE_OWNER | ROLE_LOCAL)
-        return Cred(userid, ROLE_USER | ROLE_LOCAL) if self._guests else None
+        return Cred(userid, self._guest(userid) | ROLE_LOCAL) if self._guests else None
+
+    def _guest(self, userid: int) -> int:
+        return ROLE_USER | ROLE_ADMIN if userid in self._admins else ROLE_USER
 
 
 def lowered(cred: Cred, claim: Cred) -> Cred:

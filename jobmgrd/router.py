@@ -11,6 +11,7 @@ callback, a coroutine a task. A streaming handler is given a Stream and answers 
 import asyncio
 import errno
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+from enum import Enum
 from typing import Any, Final, Protocol, TypeAlias, cast
 
 import structlog
@@ -20,8 +21,10 @@ from jobmgrd.call import Call, Empty, Gone, Peer, PeerGoneError, Stream, Value
 from protocol import payload
 from protocol.errors import PayloadError, RpcError
 from protocol.message import (
+    ROLE_ADMIN,
     ROLE_OWNER,
     ROLE_USER,
+    Cred,
     Request,
     Response,
 )
@@ -30,20 +33,48 @@ log = structlog.get_logger()
 
 OWNER: Final = ROLE_OWNER
 USER: Final = ROLE_OWNER | ROLE_USER
+PRIVILEGED: Final = ROLE_OWNER | ROLE_ADMIN
+"""Those whom the private mode does not concern."""
 
 Spawn: TypeAlias = Callable[[Coroutine[Any, Any, None]], object]
 Handler: TypeAlias = Callable[[Call, Any], Value | Awaitable[Value]]
 StreamHandler: TypeAlias = Callable[[Stream, Any], Coroutine[Any, Any, None] | None]
 
 
+class TellingError(RpcError):
+    """An error whose text tells more of a job than those may know who do not see all jobs."""
+
+    def __init__(self, errnum: int, text: str, plain: RpcError) -> None:
+        super().__init__(errnum, text)
+        self.plain = plain
+
+
+class Scope(Enum):
+    """Whose jobs a guest may ask about: in private mode, and otherwise."""
+
+    NONE = ""  # no job is concerned
+    OWN = "its own jobs"
+    SEEN = "all jobs; in private mode its own"
+    TOTALS = "all jobs; in private mode refused"
+
+
 class Route(Struct, frozen=True):
-    """A row of the routing table."""
+    """A row of the routing table.
+
+    `scope` says for the table in SECURITY.md whose jobs a guest reaches; the handler sees to it.
+    """
 
     topic: str
     request: Any  # a Struct, Mapping[str, Any] for free-form requests, or bytes for any payload
     handler: Handler | StreamHandler
     role: int = USER
     streaming: bool | None = False  # None: either, and the handler is given a Call or a Stream
+    scope: Scope = Scope.NONE
+
+    @property
+    def private_role(self) -> int:
+        """The roles that may ask in private mode."""
+        return self.role & PRIVILEGED | ROLE_ADMIN if self.scope is Scope.TOTALS else self.role
 
 
 def _body(request: Request, route: Route) -> object:
@@ -65,6 +96,8 @@ class Router:
     def __init__(self, spawn: Spawn) -> None:
         self._spawn = spawn
         self._routes: dict[str, Route] = {}
+        self._roles: dict[str, int] = {}  # of the routes, in the mode that holds
+        self._private = False
         self._streams: dict[Peer, dict[int, Stream]] = {}
         self._releases: list[Callable[[Peer], None]] = []
         self.requests = 0
@@ -82,6 +115,22 @@ class Router:
             if route.topic in self._routes:
                 raise ValueError(f"topic {route.topic} is registered twice")
             self._routes[route.topic] = route
+            self._roles[route.topic] = self._role(route)
+
+    def configure(self, *, private_mode: bool) -> None:
+        """Take over `[access] private-mode`; it holds from the next request on."""
+        self._private = private_mode
+        self._roles = {topic: self._role(route) for topic, route in self._routes.items()}
+        for stream in [s for streams in self._streams.values() for s in streams.values()]:
+            if not stream.cred.rolemask & self._roles[stream.topic]:
+                stream.fail(self._forbidden(self._routes[stream.topic]))
+
+    def _role(self, route: Route) -> int:
+        return route.private_role if self._private else route.role
+
+    def sees_all(self, cred: Cred) -> bool:
+        """Whether the jobs of others may be shown to a user."""
+        return not self._private or bool(cred.rolemask & PRIVILEGED)
 
     def routes(self) -> Iterable[Route]:
         """The router's own topic: a client says that it leaves."""
@@ -95,8 +144,8 @@ class Router:
         try:
             if route is None:
                 raise self._unknown(request.topic)
-            if not request.cred.rolemask & route.role:
-                raise RpcError(errno.EPERM, f"{request.topic} requires the instance owner's role")
+            if not request.cred.rolemask & self._roles[request.topic]:
+                raise self._forbidden(route)
             streaming = request.streaming if route.streaming is None else route.streaming
             if streaming:
                 self._dispatch_stream(route, request, call)
@@ -157,7 +206,9 @@ class Router:
 
     def _refuse(self, call: Call, error: BaseException) -> None:
         self.errors += 1
-        if isinstance(error, RpcError):
+        if isinstance(error, TellingError) and not self.sees_all(call.cred):
+            call.fail(error.plain)
+        elif isinstance(error, RpcError):
             call.fail(error)
         elif isinstance(error, PayloadError):
             call.fail(RpcError(errno.EPROTO, str(error)))
@@ -166,6 +217,11 @@ class Router:
         else:
             log.error("rpc.handler-failed", topic=call.topic, exc_info=error)
             call.fail(RpcError(errno.EIO, f"internal error in {call.topic}, see the daemon's log"))
+
+    def _forbidden(self, route: Route) -> RpcError:
+        if route.scope is Scope.TOTALS:
+            return RpcError(errno.EPERM, f"{route.topic} is not for guests in private mode")
+        return RpcError(errno.EPERM, f"{route.topic} requires the instance owner's role")
 
     def _unknown(self, topic: str) -> RpcError:
         service = topic.partition(".")[0]

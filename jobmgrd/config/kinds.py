@@ -7,6 +7,7 @@ string, got integer"), since these are the words that its users search for.
 
 import math
 import os
+import pwd
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -230,6 +231,21 @@ def _array(value: object) -> Sequence[object]:
     return value
 
 
+def _read_users(value: object) -> frozenset[int]:
+    if isinstance(value, str) or not isinstance(value, Sequence):
+        raise TypeError(f"Expected array, got {type_name(value)}")
+    return frozenset(_read_user(item) for item in value)
+
+
+def _read_user(value: object) -> int:
+    if not isinstance(value, str):
+        return _integer(value, 0, USERID_MAX)
+    try:
+        return pwd.getpwnam(value).pw_uid
+    except (KeyError, ValueError) as error:
+        raise ValueError(f"unknown user {value!r}") from error
+
+
 def _string(value: object) -> str:
     if not isinstance(value, str):
         raise TypeError(f"Expected string, got {type_name(value)}")
@@ -275,6 +291,7 @@ _RESULT: Final = choice(*(result.name.lower() for result in Result))
 RESULT: Final = Kind(_RESULT.expected, _read_result)
 QUEUE: Final = Kind('the name of a queue, or "" for jobs without one', _string)
 USERID: Final = count(low=0, high=USERID_MAX)
+USERS: Final = Kind("an array of users, by name or userid", _read_users)
 PATH: Final = Kind("an absolute path", _read_path)
 STATE_FILE: Final = Kind(f"an absolute path, or one that starts with {STATEDIR}", _read_state_file)
 ENDPOINTS: Final = Kind(f'endpoints such as ["ipc://{RUNDIR}/NAME"]', _read_endpoints)

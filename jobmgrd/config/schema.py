@@ -92,10 +92,15 @@ class Events(Table, frozen=True):
 
 
 class Access(Table, frozen=True):
-    """Who but the owner may connect to the local socket (flux-config-access(5))."""
+    """Who but the owner may connect, and what guests may see (flux-config-access(5)).
+
+    `admins` are guests whom the private mode does not concern.
+    """
 
     allow_guest_user: Annotated[bool, kinds.FLAG] = False
     allow_root_owner: Annotated[bool, kinds.FLAG] = False
+    private_mode: Annotated[bool, kinds.FLAG] = False
+    admins: Annotated[frozenset[int], kinds.USERS] = frozenset()
 
 
 class Heartbeat(Table, frozen=True):

@@ -133,10 +133,7 @@ async def assemble(parts: Parts) -> Services:
     def apply(new: Config) -> None:
         logs.configure(new.daemon.log_level, new.daemon.log_format)
         clock.accept()
-        parts.access.configure(
-            allow_guest_user=new.access.allow_guest_user,
-            allow_root_owner=new.access.allow_root_owner,
-        )
+        _let_in(parts, new)
         heartbeat.configure(new.heartbeat.period)
         retention.configure(new.job_manager.limits, new.job_manager.retention)
         store.limit_tombstones(new.job_manager.tombstone_limit)
@@ -182,6 +179,16 @@ async def assemble(parts: Parts) -> Services:
         router.add(service)
     _add_broker(parts)
     return Services(heartbeat, config, purge_log, wait, dependencies)
+
+
+def _let_in(parts: Parts, new: Config) -> None:
+    """Who may connect, and what guests may see."""
+    parts.access.configure(
+        allow_guest_user=new.access.allow_guest_user,
+        allow_root_owner=new.access.allow_root_owner,
+        admins=new.access.admins,
+    )
+    parts.router.configure(private_mode=new.access.private_mode)
 
 
 def _add_broker(parts: Parts) -> None:

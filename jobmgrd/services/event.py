@@ -88,12 +88,16 @@ class EventService:
     def deliver(self, event: Published) -> None:
         """See Way."""
         for peer, listener in list(self._listeners.items()):
-            if listener.hears(event):
+            if listener.hears(event) and self._shown(event, listener.cred):
                 try:
                     peer.post(event)
                 except PeerGoneError as error:
                     log.info("peer.gone", topic=event.topic, reason=str(error))
                     self._router.disconnect(peer)
+
+    def _shown(self, event: Published, cred: Cred) -> bool:
+        """In private mode, guests hear nothing of jobs: these events name those of others, too."""
+        return event.topic not in (PURGE, JOB_STATE) or self._router.sees_all(cred)
 
     def _forget(self, peer: Peer) -> None:
         self._listeners.pop(peer, None)
@@ -103,13 +107,13 @@ class _Listener:
     """What a peer has subscribed to, how many times each, and who it is."""
 
     def __init__(self, cred: Cred) -> None:
-        self._cred = cred
+        self.cred = cred
         self.topics: Counter[str] = Counter()
 
     def hears(self, event: Published) -> bool:
         """Whether it wants an event, and may have it: private ones are the sender's and owner's."""
         if not event.topic.startswith(tuple(self.topics)):
             return False
-        if not event.flags & FLAG_PRIVATE or self._cred.is_owner:
+        if not event.flags & FLAG_PRIVATE or self.cred.is_owner:
             return True
-        return event.cred.userid == self._cred.userid
+        return event.cred.userid == self.cred.userid

@@ -26,7 +26,7 @@ from jobmgrd.commits import Committed
 from jobmgrd.engine import Engine
 from jobmgrd.jobs.exec_eventlog import derive
 from jobmgrd.jobs.job import Job
-from jobmgrd.router import Route, Router, cancel_route
+from jobmgrd.router import Route, Router, Scope, cancel_route
 from jobmgrd.services.job_record import find, value_not_found, visible
 from jobmgrd.store import rows
 from jobmgrd.store.port import ActiveRow, InactiveRow, Store
@@ -64,7 +64,7 @@ class EventlogWatch:
     def routes(self) -> Iterable[Route]:
         """See Service."""
         return [
-            Route(TOPIC, WatchRequest, self.watch, streaming=True),
+            Route(TOPIC, WatchRequest, self.watch, streaming=True, scope=Scope.OWN),
             cancel_route(TOPIC, self._router),
         ]
 

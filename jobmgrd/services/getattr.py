@@ -8,7 +8,7 @@ import msgspec
 
 from jobmgrd.call import Call, Empty, Value
 from jobmgrd.engine import Engine
-from jobmgrd.router import Route
+from jobmgrd.router import Route, Scope
 from jobmgrd.services.lookup import UNKNOWN_JOB, authorize, missing
 from jobmgrd.store.port import ActiveRow, InactiveRow, Store
 from jobmgrd.store.rows import active
@@ -28,8 +28,8 @@ class Getattr:
     def routes(self) -> Iterable[Route]:
         """See Service."""
         return [
-            Route("job-manager.getattr", GetattrRequest, self.getattr),
-            Route("job-manager.getinfo", Empty, self.getinfo),
+            Route("job-manager.getattr", GetattrRequest, self.getattr, scope=Scope.OWN),
+            Route("job-manager.getinfo", Empty, self.getinfo, scope=Scope.TOTALS),
         ]
 
     def getinfo(self, _call: Call, _request: Empty) -> GetinfoReply:

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from jobmgrd.call import Call
 from jobmgrd.engine import Engine
-from jobmgrd.router import Route
+from jobmgrd.router import Route, Scope
 from jobmgrd.store.port import Store
 from protocol.errors import RpcError
 
@@ -41,7 +41,7 @@ class History:
 
     def routes(self) -> Iterable[Route]:
         """See Service."""
-        return [Route("job-manager.history.get", HistoryRequest, self.get)]
+        return [Route("job-manager.history.get", HistoryRequest, self.get, scope=Scope.OWN)]
 
     async def get(self, call: Call, request: HistoryRequest) -> HistoryReply:
         """The caller's jobs, those that were purged left out."""

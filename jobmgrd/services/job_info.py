@@ -14,7 +14,7 @@ from jobmgrd.commits import Committed
 from jobmgrd.engine import Engine
 from jobmgrd.jobs.exec_eventlog import derive
 from jobmgrd.jobs.updates import EVENTS, update
-from jobmgrd.router import Route, Router
+from jobmgrd.router import Route, Router, Scope
 from jobmgrd.services.eventlog_watch import EventlogWatch
 from jobmgrd.services.job_record import find, value_not_found
 from jobmgrd.services.update_watch import UpdateWatch
@@ -44,8 +44,8 @@ class JobInfo:
     def routes(self) -> Iterable[Route]:
         """See Service."""
         return [
-            Route("job-info.lookup", LookupRequest, self.lookup),
-            Route("job-info.update-lookup", UpdateRequest, self.update_lookup),
+            Route("job-info.lookup", LookupRequest, self.lookup, scope=Scope.OWN),
+            Route("job-info.update-lookup", UpdateRequest, self.update_lookup, scope=Scope.OWN),
             *self._eventlogs.routes(),
             *self._updates.routes(),
         ]

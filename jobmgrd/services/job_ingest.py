@@ -10,7 +10,7 @@ import msgspec
 from jobmgrd.call import Call
 from jobmgrd.engine import Engine
 from jobmgrd.jobs.job import Job
-from jobmgrd.router import Route
+from jobmgrd.router import Route, Scope
 from jobmgrd.services.dependencies import Dependencies
 from jobmgrd.services.dependency_plan import Plan
 from protocol import jobid, signature
@@ -58,7 +58,7 @@ class JobIngest:
 
     def routes(self) -> Iterable[Route]:
         """See Service."""
-        return [Route("job-ingest.submit", SubmitRequest, self.submit)]
+        return [Route("job-ingest.submit", SubmitRequest, self.submit, scope=Scope.OWN)]
 
     def submit(self, call: Call, request: SubmitRequest) -> Awaitable[SubmitReply]:
         """Take a job in; answered once it is durable."""

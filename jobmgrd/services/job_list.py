@@ -20,6 +20,7 @@ from typing import Any, Final, TypeAlias
 
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
+from msgspec.structs import replace
 
 from jobmgrd.call import Call, Empty, Stream, Value
 from jobmgrd.engine import Engine
@@ -27,11 +28,11 @@ from jobmgrd.flow import Flow
 from jobmgrd.jobs.attributes import ATTRIBUTES, attributes, check_names
 from jobmgrd.jobs.job import Job
 from jobmgrd.jobs.match import assume, predicate
-from jobmgrd.router import Route, Router, cancel_route
+from jobmgrd.router import Route, Router, Scope, cancel_route
 from jobmgrd.store.listed import describing
 from jobmgrd.store.port import Query, Store
 from protocol import payload
-from protocol.constraint import FALSE, Constraint
+from protocol.constraint import FALSE, And, Constraint, Userids
 from protocol.constraint_reader import parse
 from protocol.errors import FormatError, RpcError
 from protocol.job import State
@@ -59,7 +60,7 @@ class JobList:
     def routes(self) -> Iterable[Route]:
         """See Service."""
         return [
-            Route("job-list.list", ListRequest, self.list, streaming=None),
+            Route("job-list.list", ListRequest, self.list, streaming=None, scope=Scope.SEEN),
             cancel_route("job-list.list", self._router),
             Route("job-list.list-attrs", Empty, self.list_attrs),
         ]
@@ -71,6 +72,9 @@ class JobList:
     def list(self, call: Call, request: ListRequest) -> Coroutine[Any, Any, Value]:
         """The jobs that match, at most `max_entries` of them (0: all)."""
         selection = _select(request)
+        if not self._router.sees_all(call.cred):
+            own = Userids(frozenset({call.cred.userid}))
+            selection = replace(selection, constraint=And((selection.constraint, own)))
         pages = self._pages(selection, _ENCODERS[call.format])
         return _stream(call, pages) if isinstance(call, Stream) else _answer(pages)
 

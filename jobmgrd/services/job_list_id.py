@@ -13,7 +13,7 @@ from jobmgrd.engine import Engine
 from jobmgrd.jobs.attributes import attributes
 from jobmgrd.jobs.job import Job
 from jobmgrd.jobs.times import reached
-from jobmgrd.router import Route, Router
+from jobmgrd.router import Route, Router, Scope
 from jobmgrd.services.job_list import attribute_names
 from jobmgrd.services.lookup import UNKNOWN_JOB, missing
 from jobmgrd.store.listed import describing
@@ -32,6 +32,7 @@ class JobListId:
     def __init__(self, engine: Engine, store: Store, router: Router) -> None:
         self._engine = engine
         self._store = store
+        self._router = router
         self._waits: dict[int, list[_Wait]] = {}
         self.waits = 0  # how many requests wait
         engine.commits.listen(self)
@@ -39,7 +40,7 @@ class JobListId:
 
     def routes(self) -> Iterable[Route]:
         """See Service."""
-        return [Route("job-list.list-id", IdRequest, self.list_id)]
+        return [Route("job-list.list-id", IdRequest, self.list_id, scope=Scope.SEEN)]
 
     def list_id(self, call: Call, request: IdRequest) -> Value | Awaitable[Value]:
         """A job's attributes; one that is not kept is refused at once."""
@@ -48,17 +49,24 @@ class JobListId:
             raise RpcError(errno.EPROTO, "invalid payload: invalid state specified")
         job = self._engine.jobs.get(request.id)
         if job is None or not job.committed:
-            return self._kept(request.id, names)
+            return self._kept(call, request.id, names)
+        self._check_visible(call, job.userid)
         if request.state and not reached(job) & (request.state | State.INACTIVE):
             return self._wait(job.id, _Wait(call.peer, request.state, names, _future()))
         return IdReply(attributes(job, names))
 
-    async def _kept(self, id: int, names: Sequence[str]) -> IdReply:
+    async def _kept(self, call: Call, id: int, names: Sequence[str]) -> IdReply:
         found = await self._store.find(id)
         if not isinstance(found, InactiveRow):
             raise missing(found, UNKNOWN_JOB)
+        self._check_visible(call, found.userid)
         row = convert(found, Listed, from_attributes=True)
         return IdReply(describing(names)(row))
+
+    def _check_visible(self, call: Call, userid: int) -> None:
+        """In private mode, a job of another is as unknown as one that never was."""
+        if userid != call.cred.userid and not self._router.sees_all(call.cred):
+            raise RpcError(errno.ENOENT, UNKNOWN_JOB)
 
     def _wait(self, id: int, wait: "_Wait") -> "Future[Value]":
         if self.waits >= WAITS_MAX:

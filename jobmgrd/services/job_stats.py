@@ -15,7 +15,7 @@ from jobmgrd.call import Call, Empty, Stream
 from jobmgrd.commits import Committed
 from jobmgrd.engine import Engine
 from jobmgrd.flow import Flow
-from jobmgrd.router import Route, Router, cancel_route
+from jobmgrd.router import Route, Router, Scope, cancel_route
 from jobmgrd.store.port import Count, Store
 from protocol import payload
 from protocol.job import Result, State
@@ -38,7 +38,7 @@ class JobStats:
     def routes(self) -> Iterable[Route]:
         """See Service."""
         return [
-            Route(TOPIC, Empty, self.job_stats, streaming=None),
+            Route(TOPIC, Empty, self.job_stats, streaming=None, scope=Scope.TOTALS),
             cancel_route(TOPIC, self._router),
         ]
 

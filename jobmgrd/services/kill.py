@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Iterable
 
 from jobmgrd.call import Call, Value
 from jobmgrd.engine import Engine
-from jobmgrd.router import Route
+from jobmgrd.router import Route, Scope
 from jobmgrd.services.lookup import active_job, authorize, refuse
 from jobmgrd.services.targets import targets
 from jobmgrd.store.port import Store
@@ -25,8 +25,8 @@ class Kill:
     def routes(self) -> Iterable[Route]:
         """See Service."""
         return [
-            Route("job-manager.kill", KillRequest, self.kill),
-            Route("job-manager.killall", KillallRequest, self.killall),
+            Route("job-manager.kill", KillRequest, self.kill, scope=Scope.OWN),
+            Route("job-manager.killall", KillallRequest, self.killall, scope=Scope.OWN),
         ]
 
     def kill(self, call: Call, request: KillRequest) -> Awaitable[Value] | None:

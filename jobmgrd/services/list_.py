@@ -8,7 +8,7 @@ from jobmgrd.call import Call
 from jobmgrd.engine import Engine
 from jobmgrd.jobs.attributes import attributes
 from jobmgrd.jobs.job import Job
-from jobmgrd.router import Route
+from jobmgrd.router import Route, Scope
 from protocol.errors import RpcError
 from protocol.job import State
 from protocol.job_manager import ListReply, ListRequest
@@ -28,7 +28,7 @@ class List:
 
     def routes(self) -> Iterable[Route]:
         """See Service."""
-        return [Route("job-manager.list", ListRequest, self.list)]
+        return [Route("job-manager.list", ListRequest, self.list, scope=Scope.TOTALS)]
 
     def list(self, _call: Call, request: ListRequest) -> ListReply:
         """Those that wait for resources in their order, then the other active ones, then zombies.

@@ -6,6 +6,7 @@ from typing import Final, NoReturn
 
 from jobmgrd.engine import Engine
 from jobmgrd.jobs.job import Job
+from jobmgrd.router import TellingError
 from jobmgrd.store.port import InactiveRow, Store, Tombstone
 from protocol.errors import RpcError
 from protocol.job import Result, State
@@ -46,10 +47,11 @@ def missing(tombstone: Tombstone | None, unknown: str, errnum: int = errno.ENOEN
     if tombstone is None:
         return RpcError(errnum, unknown)
     ended = Result(tombstone.result).name.lower()
-    return RpcError(
+    return TellingError(
         errno.ENOENT,
         f"{unknown}: it was purged at {written(tombstone.t_purged)} by {tombstone.reason}"
         f" (seq {tombstone.seq}; the job had {ended})",
+        RpcError(errnum, unknown),
     )
 
 

@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 from jobmgrd.call import Stream
-from jobmgrd.router import Route, Router, cancel_route
+from jobmgrd.router import Route, Router, Scope, cancel_route
 from jobmgrd.store.port import Changes, PurgeRecord, Store, StoreError
 from protocol.errors import RpcError
 from protocol.events import PurgeEvent
@@ -45,7 +45,7 @@ class PurgeLog:
     def routes(self) -> Iterable[Route]:
         """See Service."""
         return [
-            Route(TOPIC, PurgeLogRequest, self.replay, streaming=True),
+            Route(TOPIC, PurgeLogRequest, self.replay, streaming=True, scope=Scope.TOTALS),
             cancel_route(TOPIC, self._router),
         ]
 

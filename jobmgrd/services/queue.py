@@ -11,7 +11,7 @@ from jobmgrd.call import Call, Empty
 from jobmgrd.engine import Engine
 from jobmgrd.jobs.policy import Policy
 from jobmgrd.jobs.queues import ANONYMOUS, QueueConfig, Queues
-from jobmgrd.router import OWNER, Route
+from jobmgrd.router import OWNER, Route, Scope
 from jobmgrd.store.port import Changes, Store, StoreError
 from protocol.errors import FormatError, RpcError
 from protocol.job import State
@@ -45,7 +45,7 @@ class QueueService:
             Route("job-manager.queue-status", QueueStatusRequest, self.status),
             Route("job-manager.queue-enable", QueueEnableRequest, self.enable, role=OWNER),
             Route("job-manager.queue-start", QueueStartRequest, self.start, role=OWNER),
-            Route("job-manager.alloc-query", Empty, self.alloc_query),
+            Route("job-manager.alloc-query", Empty, self.alloc_query, scope=Scope.TOTALS),
         ]
 
     def configure(

@@ -8,7 +8,7 @@ from typing import Final
 from jobmgrd.call import Call, Value
 from jobmgrd.engine import Engine
 from jobmgrd.jobs.job import Job
-from jobmgrd.router import Route
+from jobmgrd.router import Route, Scope
 from jobmgrd.services.lookup import active_job, authorize, refuse
 from jobmgrd.services.targets import targets
 from jobmgrd.store.port import Store
@@ -30,8 +30,8 @@ class Raise:
     def routes(self) -> Iterable[Route]:
         """See Service."""
         return [
-            Route("job-manager.raise", RaiseRequest, self.raise_),
-            Route("job-manager.raiseall", RaiseallRequest, self.raiseall),
+            Route("job-manager.raise", RaiseRequest, self.raise_, scope=Scope.OWN),
+            Route("job-manager.raiseall", RaiseallRequest, self.raiseall, scope=Scope.OWN),
         ]
 
     def raise_(self, call: Call, request: RaiseRequest) -> Awaitable[Value]:

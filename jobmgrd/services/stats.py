@@ -6,7 +6,7 @@ from jobmgrd.archive.port import Archive
 from jobmgrd.call import Call, Empty
 from jobmgrd.clock import Clock
 from jobmgrd.engine import Engine
-from jobmgrd.router import Route
+from jobmgrd.router import Route, Scope
 from jobmgrd.services.journal import Journal
 from jobmgrd.services.purge import Purge
 from jobmgrd.services.totals import Totals
@@ -38,8 +38,8 @@ class Stats:
     def routes(self) -> Iterable[Route]:
         """See Service."""
         return [
-            Route("job-manager.stats-get", Empty, self.stats),
-            Route("job-manager.stats", Empty, self.stats),
+            Route("job-manager.stats-get", Empty, self.stats, scope=Scope.TOTALS),
+            Route("job-manager.stats", Empty, self.stats, scope=Scope.TOTALS),
         ]
 
     def stats(self, _call: Call, _request: Empty) -> StatsReply:

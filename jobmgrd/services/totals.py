@@ -8,7 +8,7 @@ from msgspec.structs import asdict
 
 from jobmgrd.call import Call, Empty
 from jobmgrd.commits import Committed
-from jobmgrd.router import OWNER, Route
+from jobmgrd.router import OWNER, Route, Scope
 from jobmgrd.store.port import Store, Total
 from protocol.job import Result
 from protocol.retention import OrphanReply, OrphansReply, TotalsReply
@@ -25,7 +25,7 @@ class Totals:
     def routes(self) -> Iterable[Route]:
         """See Service."""
         return [
-            Route("job-manager.totals", Empty, self.totals),
+            Route("job-manager.totals", Empty, self.totals, scope=Scope.TOTALS),
             Route("job-manager.orphans", Empty, self.orphans, role=OWNER),
         ]
 

@@ -16,7 +16,7 @@ from jobmgrd.call import Call, Value
 from jobmgrd.engine import Engine
 from jobmgrd.jobs.job import Job
 from jobmgrd.jobs.updates import BANK, CONSTRAINTS, DURATION, NAME, PROJECT, QUEUE, update
-from jobmgrd.router import Route
+from jobmgrd.router import Route, Scope
 from jobmgrd.services.lookup import active_job, authorize, refuse
 from jobmgrd.store.port import Store
 from protocol import eventlog
@@ -43,7 +43,7 @@ class Update:
 
     def routes(self) -> Iterable[Route]:
         """See Service."""
-        return [Route("job-manager.update", UpdateRequest, self.update)]
+        return [Route("job-manager.update", UpdateRequest, self.update, scope=Scope.OWN)]
 
     def update(self, call: Call, request: UpdateRequest) -> Awaitable[Value]:
         """Change a jobspec; answered once the change is durable."""

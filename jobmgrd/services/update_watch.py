@@ -14,7 +14,7 @@ from jobmgrd.call import Stream
 from jobmgrd.commits import Committed
 from jobmgrd.engine import Engine
 from jobmgrd.jobs.updates import EVENTS, update
-from jobmgrd.router import Route, Router, cancel_route
+from jobmgrd.router import Route, Router, Scope, cancel_route
 from jobmgrd.services.job_record import durable, find, value_not_found, visible
 from jobmgrd.store.port import ActiveRow, InactiveRow, Store
 from protocol import eventlog, payload
@@ -37,7 +37,7 @@ class UpdateWatch:
     def routes(self) -> Iterable[Route]:
         """See Service."""
         return [
-            Route(TOPIC, UpdateRequest, self.watch, streaming=True),
+            Route(TOPIC, UpdateRequest, self.watch, streaming=True, scope=Scope.OWN),
             cancel_route(TOPIC, self._router),
         ]
 

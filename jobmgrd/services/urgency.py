@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Iterable
 
 from jobmgrd.call import Call, Value
 from jobmgrd.engine import Engine
-from jobmgrd.router import Route
+from jobmgrd.router import Route, Scope
 from jobmgrd.services.lookup import active_job, authorize, refuse
 from jobmgrd.store.port import Store
 from protocol.errors import RpcError
@@ -23,8 +23,8 @@ class Urgency:
     def routes(self) -> Iterable[Route]:
         """See Service."""
         return [
-            Route("job-manager.urgency", UrgencyRequest, self.urgency),
-            Route("job-manager.memo", MemoRequest, self.memo),
+            Route("job-manager.urgency", UrgencyRequest, self.urgency, scope=Scope.OWN),
+            Route("job-manager.memo", MemoRequest, self.memo, scope=Scope.OWN),
         ]
 
     def urgency(self, call: Call, request: UrgencyRequest) -> Awaitable[Value]:
