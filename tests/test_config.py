@@ -182,7 +182,7 @@ def test_an_unknown_key_is_refused_with_the_nearest_one() -> None:
     assert text == (
         "config.load: [job-manager] inactive-age-limits: unknown key (did you mean "
         "inactive-age-limit?), expected one of inactive-age-limit, inactive-num-limit, "
-        "purge-budget, tombstone-limit, archive, retention"
+        "purge-budget, stop-queues-on-restart, tombstone-limit, archive, retention"
     )
 
 
