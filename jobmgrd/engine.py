@@ -30,7 +30,7 @@ from jobmgrd.exec.port import (
     Started,
     Taken,
 )
-from jobmgrd.jobs.backfill import DEPTH, Held, backfill
+from jobmgrd.jobs.backfill import DEPTH, Held, Reservation, backfill
 from jobmgrd.jobs.job import EVENTLOG_VERSION, IMMUTABLE, Job, priority_of
 from jobmgrd.jobs.pending import Pending
 from jobmgrd.jobs.queue import PendingQueue
@@ -104,6 +104,10 @@ class Engine:
     def scheduler(self) -> Scheduler:
         """The resources, free and taken."""
         return self._scheduler
+
+    def now(self) -> float:
+        """UNIX time, by the clock of all events."""
+        return self._clock()
 
     # --- jobs come in -----------------------------------------------------------------------
 
@@ -217,6 +221,8 @@ class Engine:
         self.commits.touch(job)
         if before is State.SCHED and job.state is not State.SCHED:
             self.pending.remove(job.id)
+            if job.state is State.CLEANUP:  # it may have been a head that kept others waiting
+                self.schedule_soon()
         self._advance(job)
 
     def raise_exception(
@@ -248,6 +254,8 @@ class Engine:
             expiration = job.t_run + duration if duration else 0.0
             self.post(job, "resource-update", {"expiration": expiration})
             self._limit_anew(job)
+            self._scheduler.version += 1  # heads may start at another time
+            self.schedule_soon()
 
     def _limit_anew(self, job: Job) -> None:
         if job.state is State.RUN and job.start_asked:
@@ -371,6 +379,10 @@ class Engine:
             now = self._clock()
             for job, ranks in backfill(self._scheduler, head, behind, self.held, now):
                 self._alloc(job, ranks)
+
+    def estimate(self, head: Job) -> Reservation:
+        """When the head of a lane can start, by the time limits of what runs."""
+        return Reservation(self._scheduler, head.jobspec, self.held(), self._clock())
 
     def held(self) -> Iterator[Held]:
         """What jobs hold, and until when."""

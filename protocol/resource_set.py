@@ -52,6 +52,7 @@ class ResourceSet(Struct, frozen=True):
         return hostlist.format(rank.host for rank in self.ranks)
 
 
+_Parts: TypeAlias = tuple[tuple[int, ...], tuple[int, ...]]
 _IdSet: TypeAlias = Annotated[str, Meta(min_length=1)]
 
 
@@ -103,9 +104,7 @@ def one_rank(
 
 def encode(resources: ResourceSet) -> bytes:
     """R as compact JSON; ranks that hold the same cores and GPUs share an entry."""
-    groups: dict[tuple[tuple[int, ...], tuple[int, ...]], list[int]] = {}
-    for rank in resources.ranks:
-        groups.setdefault((rank.cores, rank.gpus), []).append(rank.rank)
+    groups = _groups(resources.ranks)
     execution = _Execution(
         [
             _Entry(
@@ -121,6 +120,26 @@ def encode(resources: ResourceSet) -> bytes:
         resources.expiration,
     )
     return _encode(_R(1, execution))
+
+
+def summary(ranks: Iterable[Rank]) -> str:
+    """What is held, in brief: "rank[0-1]/core[0-3],gpu0 rank2/core0"."""
+    return " ".join(
+        f"rank{_brief(same)}/core{_brief(cores)}{f',gpu{_brief(gpus)}' if gpus else ''}"
+        for (cores, gpus), same in _groups(ranks).items()
+    )
+
+
+def _groups(ranks: Iterable[Rank]) -> Mapping[_Parts, list[int]]:
+    """The ranks that hold the same cores and GPUs."""
+    groups: dict[_Parts, list[int]] = {}
+    for rank in ranks:
+        groups.setdefault((rank.cores, rank.gpus), []).append(rank.rank)
+    return groups
+
+
+def _brief(ids: Sequence[int]) -> str:
+    return f"[{idset.format(ids)}]" if len(ids) > 1 else str(ids[0])
 
 
 def parse(data: bytes) -> ResourceSet:

@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple, get_args
 
 from jobmgrd.cli import job_ending
 from jobmgrd.cli.dependency import shown
+from jobmgrd.cli.fsd import brief
 from jobmgrd.cli.ids import spelled
 from jobmgrd.cli.users import username
 from protocol import jobid
@@ -127,6 +128,20 @@ def _contextual_time(job: Attributes, now: float) -> float:
     return runtime(job, now)
 
 
+def _why_pending(job: Attributes, now: float) -> str:
+    """When it can start, or why that is not known; nothing if it only waits for others to end."""
+    sched = job.get("annotations", {}).get("sched", {})
+    if "t_estimate" in sched:
+        left = sched["t_estimate"] - now
+        return f"eta:{brief(left) if left > 0 else 'now'}"
+    if job.get("urgency") == URGENCY_HOLD:
+        return "held"
+    if job.get("priority") == 0:
+        return "priority-hold"
+    reason = str(sched.get("reason_pending", ""))
+    return "" if reason == _NO_ROOM else reason
+
+
 def _contextual_info(job: Attributes, now: float) -> str:
     state = job["state"]
     if state == State.PRIORITY:
@@ -134,9 +149,7 @@ def _contextual_info(job: Attributes, now: float) -> str:
     if state == State.DEPEND:
         return f"depends:{dependencies(job, now)}"
     if state == State.SCHED:
-        if job.get("urgency") == URGENCY_HOLD:
-            return "held"
-        return "priority-hold" if job.get("priority") == 0 else ""
+        return _why_pending(job, now)
     return str(job.get("nodelist", ""))
 
 
@@ -168,7 +181,16 @@ def _annotation(path: str, heading: str) -> Field:
     return Field(heading, ("annotations",), value)
 
 
-_INFO_ATTRS: Final = ("state", "dependencies", "nodelist", "priority", "urgency")
+_INFO_ATTRS: Final = (
+    "state",
+    "dependencies",
+    "nodelist",
+    "priority",
+    "urgency",
+    "annotations",
+)
+_NO_ROOM: Final = "insufficient resources"
+"""The reason that most pending jobs have."""
 
 FIELDS: Final[Mapping[str, Field]] = {
     "id": Field("JOBID", (), lambda job, _: job["id"]),

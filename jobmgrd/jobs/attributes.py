@@ -9,9 +9,12 @@ from typing import Any, Final
 
 from jobmgrd.jobs.job import Job
 from jobmgrd.jobs.times import when
-from protocol import hostlist, idset
+from protocol import hostlist, idset, resource_set
 from protocol.errors import RpcError
 from protocol.job import State
+
+ANNOTATIONS: Final = "annotations"
+"""The attribute that the scheduler has a say in."""
 
 
 def attributes(job: Job, names: Iterable[str]) -> dict[str, Any]:
@@ -49,6 +52,18 @@ def _nodelist(job: Job) -> str | None:
 
 def _expiration(job: Job) -> float | None:
     return job.t_run + job.jobspec.duration if job.t_run and job.jobspec.duration else None
+
+
+def annotations(job: Job) -> dict[str, Any] | None:
+    """What users noted, and what the scheduler says: why a job is pending, or where it runs."""
+    found: dict[str, Any] = {}
+    if job.memo:
+        found["user"] = job.memo
+    if job.sched is not None:
+        found["sched"] = job.sched
+    elif job.has_resources and job.ranks:
+        found["sched"] = {"resource_summary": resource_set.summary(job.ranks)}
+    return found or None
 
 
 def _ended(job: Job) -> bool:
@@ -92,5 +107,5 @@ ATTRIBUTES: Final[Mapping[str, Callable[[Job], Any]]] = {
     "expiration": _expiration,
     "waitstatus": lambda job: job.status,
     "dependencies": lambda job: list(job.dependencies) or None,
-    "annotations": lambda job: {"user": job.memo} if job.memo else None,
+    ANNOTATIONS: annotations,
 }

@@ -54,6 +54,7 @@ class Job:
         "output_lines",
         "priority",
         "ranks",
+        "sched",
         "start_asked",
         "started",
         "state",
@@ -88,6 +89,7 @@ class Job:
         self.status: int | None = None
         self.exception: tuple[str, int, str] | None = None  # type, severity, note; first fatal one
         self.memo: dict[str, Any] = {}
+        self.sched: Mapping[str, Any] | None = None  # what the scheduler says of a pending job
         self.dependencies: dict[str, None] = {}  # descriptions of those not met yet, in order
 
     @property
@@ -127,8 +129,10 @@ class Job:
             self.t_depend = t
         elif state is State.RUN:
             self.t_run = t
+            self.sched = None
         elif state is State.CLEANUP:
             self.t_cleanup = t
+            self.sched = None
         elif state is State.INACTIVE:
             self.t_clean = t
 
@@ -225,6 +229,11 @@ def _dependency_remove(job: Job, _t: float, context: Mapping[str, Any]) -> None:
     job.dependencies.pop(context["description"], None)
 
 
+def _annotations(job: Job, _t: float, context: Mapping[str, Any]) -> None:
+    """Only the journal tells of these: a follower takes them from there."""
+    job.sched = (context["annotations"] or {}).get("sched")
+
+
 def _exception(job: Job, _t: float, context: Mapping[str, Any]) -> None:
     if context["severity"] == 0 and job.exception is None:
         job.exception = (context["type"], 0, context.get("note", ""))
@@ -243,5 +252,6 @@ _FACTS: Final = {
     "start": _start,
     "finish": _finish,
     "memo": _memo,
+    "annotations": _annotations,
     "exception": _exception,
 }

@@ -119,6 +119,23 @@ class Queues:
         if policy != _NO_POLICY:
             policy.check(spec)
 
+    def moving(self, spec: Jobspec, name: str) -> Mapping[str, Any]:
+        """The constraints that a job gets when it is moved to another queue.
+
+        Raises:
+            FormatError: there is no such queue, it is disabled, or the job has constraints that are
+                not those of its present queue.
+        """
+        self.named(name)
+        if not self.switches[name].enable:
+            raise FormatError(f"queue {name} is currently disabled")
+        now = self._configs.get(spec.queue, QueueConfig()).requires
+        if spec.constraints != ({"properties": list(now)} if now else {}):
+            text = "job appears to have non-queue constraints, unable to update queue to"
+            raise FormatError(f"{text} {name}")
+        required = self._configs[name].requires
+        return {"properties": list(required)} if required else {}
+
     def requires(self, name: str) -> tuple[str, ...]:
         """The properties of a queue's nodes."""
         return self._configs[name].requires

@@ -14,6 +14,7 @@ from jobmgrd.engine import Engine
 from jobmgrd.log_ring import RING
 from jobmgrd.publisher import Publisher
 from jobmgrd.router import Router, Spawn
+from jobmgrd.services.annotate import Annotate
 from jobmgrd.services.attr import Attr, attributes
 from jobmgrd.services.broker import Broker
 from jobmgrd.services.config import ConfigService
@@ -101,6 +102,7 @@ async def assemble(parts: Parts) -> Services:
     dependencies = Dependencies(engine, store, holds, clock)
     journal = Journal(engine, store, router)
     job_stats = JobStats(engine, store, router)
+    annotate = Annotate(engine, journal.annotated)
 
     def announce_purge(event: PurgeEvent) -> None:
         publish(PURGE, event)
@@ -111,12 +113,16 @@ async def assemble(parts: Parts) -> Services:
     purger = Purger(store, archive, purge_log, clock)
     purge_run = PurgeRun(store, retention, purger, parts.spawn, clock, userid=parts.cred.userid)
     purge = Purge(engine, store, retention, purger, purge_run, clock)
-    heartbeat.listen(partial(_publish_again, purge_log, list(parts.recovered.unpublished)))
-    heartbeat.listen(retention.on_heartbeat)
-    heartbeat.listen(holds.on_heartbeat)
-    heartbeat.listen(dependencies.on_heartbeat)
-    heartbeat.listen(purge_run.on_heartbeat)
-    heartbeat.listen(purge_log.on_heartbeat)
+    for periodic in (
+        partial(_publish_again, purge_log, list(parts.recovered.unpublished)),
+        retention.on_heartbeat,
+        holds.on_heartbeat,
+        dependencies.on_heartbeat,
+        purge_run.on_heartbeat,
+        purge_log.on_heartbeat,
+        lambda: annotate.refresh() if journal.listeners else None,
+    ):
+        heartbeat.listen(periodic)
     job_state = JobState(lambda event: publish(JOB_STATE, event))
     totals = Totals(store)
     totals.begin(await store.totals())
@@ -151,8 +157,8 @@ async def assemble(parts: Parts) -> Services:
     for service in (
         JobIngest(engine, dependencies, time.monotonic, parts.cred.userid),
         job_info,
-        JobList(engine, store, router),
-        JobListId(engine, store, router),
+        JobList(engine, store, router, annotate.refresh),
+        JobListId(engine, store, router, annotate.refresh),
         job_stats,
         Raise(engine, store),
         Kill(engine, store),

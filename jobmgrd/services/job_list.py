@@ -25,7 +25,7 @@ from msgspec.structs import replace
 from jobmgrd.call import Call, Empty, Stream, Value
 from jobmgrd.engine import Engine
 from jobmgrd.flow import Flow
-from jobmgrd.jobs.attributes import ATTRIBUTES, attributes, check_names
+from jobmgrd.jobs.attributes import ANNOTATIONS, ATTRIBUTES, attributes, check_names
 from jobmgrd.jobs.job import Job
 from jobmgrd.jobs.match import assume, predicate
 from jobmgrd.router import Route, Router, Scope, cancel_route
@@ -50,10 +50,20 @@ Pages: TypeAlias = AsyncGenerator[Sequence[Raw], None]
 
 
 class JobList:
-    """Pending jobs by priority, running ones by start, inactive ones by end, the last first."""
+    """Pending jobs by priority, running ones by start, inactive ones by end, the last first.
 
-    def __init__(self, engine: Engine, store: Store, router: Router) -> None:
+    Args:
+        engine: has the active jobs.
+        store: has the inactive ones.
+        router: knows the streams.
+        annotate: has active jobs say why they wait; called when somebody asks for that.
+    """
+
+    def __init__(
+        self, engine: Engine, store: Store, router: Router, annotate: Callable[[], None]
+    ) -> None:
         self._engine = engine
+        self._annotate = annotate
         self._store = store
         self._router = router
 
@@ -80,6 +90,8 @@ class JobList:
 
     async def _pages(self, selection: "_Selection", encode: Encode) -> Pages:
         names, left = selection.names, selection.limit
+        if ANNOTATIONS in names:
+            self._annotate()
         seen: set[int] = set()  # jobs that may end, and come again, while this goes on
         found = _in_memory(self._engine.jobs.values(), selection)
         for first in range(0, min(len(found), left), PAGE):

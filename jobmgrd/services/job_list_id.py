@@ -10,7 +10,7 @@ from msgspec import Struct, convert
 from jobmgrd.call import Call, Peer, Value
 from jobmgrd.commits import Committed
 from jobmgrd.engine import Engine
-from jobmgrd.jobs.attributes import attributes
+from jobmgrd.jobs.attributes import ANNOTATIONS, attributes
 from jobmgrd.jobs.job import Job
 from jobmgrd.jobs.times import reached
 from jobmgrd.router import Route, Router, Scope
@@ -29,8 +29,11 @@ WAITS_MAX: Final = 100_000
 class JobListId:
     """The requests that wait, by job; a job that ends without its state answers them, too."""
 
-    def __init__(self, engine: Engine, store: Store, router: Router) -> None:
+    def __init__(
+        self, engine: Engine, store: Store, router: Router, annotate: Callable[[], None]
+    ) -> None:
         self._engine = engine
+        self._annotate = annotate
         self._store = store
         self._router = router
         self._waits: dict[int, list[_Wait]] = {}
@@ -47,6 +50,8 @@ class JobListId:
         names = attribute_names(request.attrs)
         if request.state & ~int(State.ACTIVE | State.INACTIVE):
             raise RpcError(errno.EPROTO, "invalid payload: invalid state specified")
+        if ANNOTATIONS in names:
+            self._annotate()
         job = self._engine.jobs.get(request.id)
         if job is None or not job.committed:
             return self._kept(call, request.id, names)

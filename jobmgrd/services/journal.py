@@ -21,11 +21,13 @@ from jobmgrd.call import Stream
 from jobmgrd.commits import Committed
 from jobmgrd.engine import Engine
 from jobmgrd.flow import Flow
+from jobmgrd.jobs.attributes import annotations
 from jobmgrd.jobs.job import Job
 from jobmgrd.router import OWNER, Route, Router, cancel_route
 from jobmgrd.services.journal_window import Record, Window
 from jobmgrd.store.port import InactiveRow, Store
 from protocol import payload
+from protocol.eventlog import entry_line
 from protocol.events import PurgeEvent
 from protocol.jobspec import redact
 from protocol.journal import NO_JOB, TOPIC, JournalRequest
@@ -111,6 +113,16 @@ class Journal:
         """See Listener."""
         self._send([self._window.add(_news(item)) for item in batch if item.entries])
         self.events += sum(len(item.entries) for item in batch)
+
+    def annotated(self, jobs: Sequence[Job]) -> None:
+        """Tell of annotations, which no eventlog has (RFC 21)."""
+        now = self._engine.now()
+        self._send(
+            [
+                self._window.add(_fields(job.id, [_annotations(job, now)], None, None))
+                for job in jobs
+            ]
+        )
 
     def purged(self, event: PurgeEvent) -> None:
         """Tell of a purge that was committed, after the ends of the jobs that went.
@@ -207,7 +219,14 @@ def _kept(row: InactiveRow) -> bytes:
 
 
 def _active(job: Job, length: int) -> bytes:
-    return _fields(job.id, job.entries[:length], job.jobspec_json, job.R)
+    lines = job.entries[:length]
+    if job.sched is not None:
+        lines = [*lines, _annotations(job, job.t_submit)]
+    return _fields(job.id, lines, job.jobspec_json, job.R)
+
+
+def _annotations(job: Job, t: float) -> bytes:
+    return entry_line(t, "annotations", {"annotations": annotations(job)})
 
 
 def _news(item: Committed) -> bytes:

@@ -57,14 +57,26 @@ class Update:
             raise RpcError(errno.EPERM, text)
         unlimited = call.cred.is_owner and request.updates.keys() == {DURATION}
         try:
-            self._check(job, request.updates, call.cred)
+            updates = self._moved(job, request.updates)
+            spec = self._check(job, updates, call.cred)
+            if not unlimited and not job.state & State.RUNNING:
+                self._engine.queues.policy(spec.queue).check(spec)
         except FormatError as error:
             raise RpcError(errno.EINVAL, str(error)) from error
         others = unlimited and call.cred.userid != job.userid
-        self._engine.update(job, request.updates, immutable=others and not job.immutable)
+        self._engine.update(job, updates, immutable=others and not job.immutable)
         return self._engine.durable(job)
 
-    def _check(self, job: Job, updates: Mapping[str, Any], cred: Cred) -> None:
+    def _moved(self, job: Job, updates: Mapping[str, Any]) -> Mapping[str, Any]:
+        """With another queue, its constraints take the place of the old one's (queue.c)."""
+        name = updates.get(QUEUE)
+        if not isinstance(name, str) or name in ("", job.jobspec.queue):
+            return updates  # its rule refuses it
+        if job.state & State.RUNNING:
+            return updates
+        return {CONSTRAINTS: self._engine.queues.moving(job.jobspec, name), **updates}
+
+    def _check(self, job: Job, updates: Mapping[str, Any], cred: Cred) -> Jobspec:
         for path, value in updates.items():
             rule = _RULES.get(path)
             if rule is None:
@@ -76,6 +88,7 @@ class Update:
                 raise FormatError("requested duration places job expiration in the past")
         elif not updates.keys().isdisjoint((QUEUE, CONSTRAINTS)):
             self._engine.scheduler.check(spec)
+        return spec
 
 
 def _check_paths(updates: Mapping[str, Any]) -> None:

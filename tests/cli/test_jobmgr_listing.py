@@ -12,7 +12,7 @@ from protocol import jobid
 from protocol.jobspec import set_attribute
 from tests.cli.conftest import Jobmgr, against
 from tests.conftest import DaemonProcess
-from tests.e2e.jobs import events, simulated, submit, wait_for
+from tests.e2e.jobs import events, simulated, start_queues, submit, wait_for
 
 
 @pytest.fixture(scope="module")
@@ -21,9 +21,13 @@ def listed(shared_daemon: DaemonProcess) -> dict[str, str]:
     failing = simulated(queue="batch")
     set_attribute(failing, "system.exec.test.wait_status", 256)
     ids: dict[str, int] = {}
-    for name, jobspec in (("completed", simulated()), ("failed", failing)):
-        (ids[name],) = submit(shared_daemon, jobspec)
-        events(shared_daemon, ids[name])
+    (ids["completed"],) = submit(shared_daemon, simulated())
+    events(shared_daemon, ids["completed"])
+    shared_daemon.rpc("config.load", {"queues": {"batch": {}}})
+    start_queues(shared_daemon)
+    (ids["failed"],) = submit(shared_daemon, failing)
+    events(shared_daemon, ids["failed"])
+    shared_daemon.rpc("config.load", {})
     ids["canceled"], ids["running"] = submit(shared_daemon, simulated(None), simulated(None))
     for name in ("canceled", "running"):
         wait_for(shared_daemon, ids[name], "start")

@@ -185,6 +185,7 @@ class Following(RuleBasedStateMachine):
         if self.lost:  # the loss of the very last is noticed with the next
             self.run(self.bench.submit())
             self.lost = False
+        self.run(self.bench.listed(ATTRS))  # annotations are made now, and told
         for _ in range(10):
             if self.peer is None:
                 self.connect()

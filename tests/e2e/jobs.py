@@ -10,6 +10,20 @@ from tests.conftest import DaemonProcess
 SYSTEM_PATH = {"PATH": "/usr/local/bin:/usr/bin:/bin"}
 
 
+QUEUES = """
+[policy.jobspec.defaults.system]
+queue = "plain"
+[queues.plain]
+[queues.batch]
+[queues.debug]
+"""
+
+
+def start_queues(daemon: DaemonProcess) -> None:
+    """Let queues start jobs; as new ones they do not."""
+    daemon.rpc("job-manager.queue-start", {"start": True, "all": True})
+
+
 def simulated(duration: str | None = "1ms", **options: Any) -> dict[str, Any]:  # noqa: ANN401
     """The jobspec of a simulated job; without duration it runs until cancelled."""
     jobspec = from_command(["simulated"], **options)

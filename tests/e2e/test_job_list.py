@@ -20,7 +20,7 @@ from protocol.jobspec import set_attribute
 from protocol.message import FLAG_STREAMING, Request, Response, decode
 from protocol.payload import encode
 from tests.conftest import DaemonProcess
-from tests.e2e.jobs import events, run_jobs, simulated, submit, wait_for
+from tests.e2e.jobs import QUEUES, events, run_jobs, simulated, start_queues, submit, wait_for
 from tests.store.sample import ended
 
 ONE_CORE = "[resource]\ncores = 1\n"
@@ -54,8 +54,9 @@ def history(shared_daemon: DaemonProcess) -> list[int]:
 @pytest.fixture
 def one_core(stopped_daemon: DaemonProcess) -> DaemonProcess:
     """A daemon that runs one job at a time."""
-    stopped_daemon.configure(ONE_CORE)
+    stopped_daemon.configure(ONE_CORE + QUEUES)
     stopped_daemon.start()
+    start_queues(stopped_daemon)
     return stopped_daemon
 
 
@@ -307,8 +308,8 @@ def test_job_stats_count_states_results_and_queues(one_core: DaemonProcess) -> N
     assert stats["job_states"] == states | {"total": 4}
     assert (stats["successful"], stats["failed"], stats["inactive_purged"]) == (1, 1, 1)
     assert stats["totals"] == {"completed": 2, "failed": 1, "canceled": 0, "timeout": 0}
-    batch, debug = stats["queues"]
-    assert (batch["name"], debug["name"]) == ("batch", "debug")
+    batch, debug, plain = stats["queues"]
+    assert (batch["name"], debug["name"], plain["name"]) == ("batch", "debug", "plain")
     assert batch["job_states"] == states | {"inactive": 0, "total": 2}
     assert (batch["successful"], batch["inactive_purged"]) == (0, 1)
     assert (debug["successful"], debug["inactive_purged"]) == (1, 0)

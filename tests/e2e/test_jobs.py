@@ -211,7 +211,7 @@ def test_a_memo_shows_up(shared_daemon: DaemonProcess) -> None:
     """job-manager.memo."""
     id = submit(shared_daemon, simulated(None))[0]
     shared_daemon.rpc("job-manager.memo", {"id": id, "memo": {"step": 3}})
-    assert listed(shared_daemon, id)["annotations"] == {"user": {"step": 3}}
+    assert listed(shared_daemon, id)["annotations"]["user"] == {"step": 3}
 
 
 ASKED_OF_ACTIVE = [

@@ -10,7 +10,7 @@ import pytest
 from protocol.errors import RpcError
 from protocol.jobspec import set_attribute
 from tests.conftest import DaemonProcess
-from tests.e2e.jobs import events, run_jobs, simulated, submit, wait_for
+from tests.e2e.jobs import QUEUES, events, run_jobs, simulated, start_queues, submit, wait_for
 
 RULES = """
 [heartbeat]
@@ -70,8 +70,9 @@ def test_each_rule_has_its_own_limits_within_the_global_one(
 ) -> None:
     """The first rule that matches is the job's; the global limit bounds the rest."""
     daemon = stopped_daemon
-    daemon.configure('[heartbeat]\nperiod = "50ms"\n')
+    daemon.configure('[heartbeat]\nperiod = "50ms"\n' + QUEUES)
     daemon.start()
+    start_queues(daemon)
     bad = run_all(daemon, *[failing()] * 5)
     good = run_all(daemon, *[simulated()] * 6)
     run_all(daemon, batch())
@@ -210,7 +211,10 @@ def test_retention_explains_every_kind_of_job(stopped_daemon: DaemonProcess) -> 
 
 def test_totals_never_go_down(daemon: DaemonProcess) -> None:
     """Kept over purges and restarts, by result, queue and day."""
-    run_all(daemon, simulated(), failing(), batch())
+    run_all(daemon, simulated(), failing())
+    daemon.rpc("config.load", {"queues": {"batch": {}}})
+    start_queues(daemon)
+    run_all(daemon, batch())
     before = daemon.rpc("job-manager.stats-get")["totals"]
     assert before == {
         "ended": 3,

@@ -15,6 +15,7 @@ from jobmgrd.jobs.retention import Candidate, History
 from jobmgrd.jobs.scheduler import Scheduler
 from jobmgrd.publisher import Published
 from jobmgrd.router import Router
+from jobmgrd.services.annotate import Annotate
 from jobmgrd.services.dependencies import Dependencies
 from jobmgrd.services.holds import Holds
 from jobmgrd.services.job_info import JobInfo
@@ -139,13 +140,14 @@ class Bench:
         self.engine.commits.class_of = self.retention.class_of
         self.engine.commits.rules_of = self.holds.rules_of
         self.ingest = JobIngest(self.engine, self.dependencies, lambda: 1.0, OWNER.userid)
+        self.annotate = Annotate(self.engine, self.journal.annotated)
         for listener in (self.journal, self.job_info, self.dependencies):
             self.engine.commits.listen(listener)
         for service in (
             self.journal,
             self.job_info,
             self.ingest,
-            JobList(self.engine, self.store, self.router),
+            JobList(self.engine, self.store, self.router, self.annotate.refresh),
         ):
             self.router.add(service)
         await self.engine.recover(recovered)

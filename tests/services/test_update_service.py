@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from jobmgrd.commits import Committed
+from jobmgrd.jobs.policy import Policy
+from jobmgrd.jobs.queues import QueueConfig
 from jobmgrd.services.update import Update
 from protocol import eventlog
 from protocol.job import URGENCY_HOLD, State
@@ -17,6 +19,7 @@ from tests.services.bench import OWNER, USERID, Bench
 ITS_USER = Cred(USERID, ROLE_USER)
 DURATION = "attributes.system.duration"
 QUEUE = "attributes.system.queue"
+CONSTRAINTS = "attributes.system.constraints"
 NAME = "attributes.system.job.name"
 
 
@@ -36,6 +39,12 @@ class Updating(Bench):
     async def update(self, id: int, updates: dict[str, Any], cred: Cred = OWNER) -> Any:  # noqa: ANN401
         """The answer to an update."""
         return await self.ask("job-manager.update", {"id": id, "updates": updates}, cred)
+
+    def have_queues(self, **configs: QueueConfig) -> None:
+        """Have these queues, started."""
+        self.engine.queues.configure(Policy(), configs)
+        self.engine.queues.start(None)
+        self.engine.arrange_queues()
 
     def events(self, id: int, *names: str) -> list[dict[str, Any]]:
         """The contexts of the events of these names of an active job."""
@@ -63,11 +72,13 @@ async def bench() -> Updating:
 async def test_a_pending_job_is_updated_and_queued_again(bench: Updating) -> None:
     """It goes by PRIORITY, so that whatever depends on the jobspec is decided anew (RFC 21)."""
     id = await bench.submit(urgency=URGENCY_HOLD)
+    bench.have_queues(batch=QueueConfig())
     assert await bench.update(id, {NAME: "night", QUEUE: "batch", DURATION: 90}) == {}
     job = bench.engine.jobs[id]
     assert (job.jobspec.name, job.jobspec.queue, job.jobspec.duration) == ("night", "batch", 90.0)
     assert job.state is State.SCHED
-    assert bench.events(id, "jobspec-update") == [{NAME: "night", QUEUE: "batch", DURATION: 90}]
+    updates = {NAME: "night", QUEUE: "batch", DURATION: 90}
+    assert bench.events(id, "jobspec-update") == [{CONSTRAINTS: {}, **updates}]
     assert len(bench.events(id, "priority")) == 2
     bench.engine.post(job, "urgency", {"userid": 1, "urgency": 16})
     await bench.until(lambda: id in bench.executor.attempts)
@@ -165,6 +176,27 @@ async def test_a_queue_that_is_set_already_is_refused(bench: Updating) -> None:
     id = await bench.submit(urgency=URGENCY_HOLD, queue="batch")
     refused = await bench.update(id, {QUEUE: "batch"})
     assert refused == (errno.EINVAL, "job queue is already set to batch")
+
+
+async def test_a_job_moves_to_a_queue_that_takes_it(bench: Updating) -> None:
+    """With the constraints of the new one; in Flux's words if it cannot."""
+    short = QueueConfig(policy=Policy(duration=60.0))
+    bench.have_queues(batch=QueueConfig(), short=short, off=QueueConfig())
+    bench.engine.queues.disable("off", "why")
+    id = await bench.submit(urgency=URGENCY_HOLD, queue="batch")
+    for name, text in (
+        ("x", "'x' is not a valid queue"),
+        ("off", "queue off is currently disabled"),
+        ("short", "requested duration (unlimited) exceeds policy limit of 1m for queue short"),
+    ):
+        assert await bench.update(id, {QUEUE: name}) == (errno.EINVAL, text)
+    assert bench.engine.jobs[id].jobspec.queue == "batch"
+    assert await bench.update(id, {QUEUE: "short", DURATION: 60.0}) == {}
+    assert await bench.update(id, {CONSTRAINTS: {"hostlist": ["host"]}}) == {}
+    assert await bench.update(id, {QUEUE: "batch"}) == (
+        errno.EINVAL,
+        "job appears to have non-queue constraints, unable to update queue to batch",
+    )
 
 
 async def test_guests_update_their_own_pending_jobs(bench: Updating) -> None:
