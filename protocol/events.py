@@ -1,9 +1,13 @@
 """Payloads of the events that the daemon publishes, and the RPCs about events."""
 
+from base64 import b64encode
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 from msgspec import Struct
+
+from protocol.message import FLAG_NORESPONSE, FLAG_PRIVATE, Event, Request
+from protocol.payload import encode
 
 HEARTBEAT: Final = "heartbeat.pulse"
 PURGE: Final = "job-purge-inactive"
@@ -37,6 +41,17 @@ class PublishRequest(Struct, frozen=True):
     topic: str
     flags: int = 0
     payload: str | None = None
+
+
+def publication(event: Event) -> Request:
+    """The request that publishes an event which a client has sent as such; it wants no answer.
+
+    Clients of a broker may do so (RFC 3, flux_send), and cannot be told if it is refused.
+    """
+    body: dict[str, Any] = {"topic": event.topic, "flags": event.flags & FLAG_PRIVATE}
+    if event.payload:
+        body["payload"] = b64encode(event.payload).decode()
+    return Request("event.publish", encode(body), event.cred, flags=FLAG_NORESPONSE)
 
 
 class PublishReply(Struct, frozen=True):

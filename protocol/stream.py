@@ -13,7 +13,7 @@ from struct import Struct
 from typing import Final
 
 from protocol.errors import MessageError
-from protocol.message import FLAG_ROUTE, HEADER_SIZE, UNKNOWN, Cred
+from protocol.message import FLAG_ROUTE, HEADER_SIZE, TYPE_REQUEST, UNKNOWN, Cred
 
 GREETING: Final = b"\0"
 """What a client that is let in reads first."""
@@ -22,6 +22,7 @@ MAGIC: Final = Struct("=I").pack(0xFFEE0012)
 _SIZE: Final = Struct(">I")
 _HEAD: Final = 8
 _LONG: Final = 0xFF
+_TYPE: Final = 2
 _FLAGS: Final = 3
 _CRED: Final = Struct(">4xII8x")
 
@@ -113,9 +114,9 @@ def claimed(frames: Sequence[bytes]) -> Cred:
 
 
 def delimited(frames: list[bytes]) -> list[bytes]:
-    """The frames of a request with its route delimiter, which a client's first hop has to add."""
+    """A request with its route delimiter, which a client's first hop has to add; others as is."""
     header = frames[-1] if frames else b""
-    if len(header) != HEADER_SIZE or header[_FLAGS] & FLAG_ROUTE:
+    if len(header) != HEADER_SIZE or header[_FLAGS] & FLAG_ROUTE or header[_TYPE] != TYPE_REQUEST:
         return frames
     flags = bytes((header[_FLAGS] | FLAG_ROUTE,))
     return [b"", *frames[:-1], header[:_FLAGS] + flags + header[_FLAGS + 1 :]]

@@ -54,16 +54,17 @@ def message(
     *,
     matchtag: int = 0,
     flags: int = 0,
+    type: int = REQUEST,
     userid: int = ANY,
     rolemask: int = 0,
 ) -> bytes:
-    """A request as flux-core's clients frame it: topic without NUL, no delimiter of routes."""
+    """A request or an event as flux-core's clients frame it: no delimiter, no NUL."""
     body = part(topic.encode())
     flags |= TOPIC
     if payload is not None:
         body += part(payload)
         flags |= PAYLOAD
-    header = struct.pack(">BBBBIIII", 0x8E, 1, REQUEST, flags, userid, rolemask, ANY, matchtag)
+    header = struct.pack(">BBBBIIII", 0x8E, 1, type, flags, userid, rolemask, ANY, matchtag)
     body += part(header)
     return MAGIC + struct.pack(">I", len(body)) + body
 

@@ -27,7 +27,8 @@ from jobmgrd.call import Gone, PeerGoneError
 from jobmgrd.publisher import Published
 from protocol import stream
 from protocol.errors import MessageError
-from protocol.message import UNKNOWN, Request, Response, decode
+from protocol.events import publication
+from protocol.message import UNKNOWN, Event, Request, Response, decode
 from protocol.payload import Format
 
 log = structlog.get_logger()
@@ -124,6 +125,8 @@ class LocalPeer(asyncio.Protocol):
         message = decode(stream.delimited(frames), cred)
         if isinstance(message, Request):
             self._server.receive(message, self)
+        elif isinstance(message, Event):
+            self._server.receive(publication(message), self)
         else:
             log.info("local.ignored", userid=self.cred.userid, message=str(message))
 

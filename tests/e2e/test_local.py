@@ -11,7 +11,7 @@ import pytest
 
 from protocol.jobspec import from_command
 from tests.conftest import DaemonProcess
-from tests.local_client import ANY, EVENT, NORESPONSE, STREAMING, LocalClient
+from tests.local_client import ANY, EVENT, NORESPONSE, STREAMING, LocalClient, message
 
 OWNER, USER, LOCAL = 1, 2, 4
 
@@ -121,6 +121,17 @@ def test_the_daemons_own_events_are_JSON_here(  # noqa: N802
         while theirs.sequence < ours.number:
             theirs = next(iter(pulses))
         assert theirs.sequence == ours.number
+
+
+def test_an_event_that_a_client_sends_is_published(client: LocalClient) -> None:
+    """`flux event pub` does not ask: it sends an event as such. Those of others are refused."""
+    client.ask("event.subscribe", {"topic": ""})
+    for topic in ("job-purge-inactive", "sent"):
+        client.socket.sendall(message(topic, b'{"k":1}\0', type=EVENT))
+    event = client.event()
+    while event.topic == "heartbeat.pulse":
+        event = client.event()
+    assert (event.topic, event.value) == ("sent", {"k": 1})
 
 
 def test_a_subscription_is_counted(client: LocalClient) -> None:

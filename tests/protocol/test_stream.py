@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from protocol import stream
 from protocol.errors import MessageError
-from protocol.message import UNKNOWN, Cred, Request, Response, decode
+from protocol.message import UNKNOWN, Cred, Event, Request, Response, decode
 
 MAX = 1 << 20
 MAGIC = bytes.fromhex("ffee0012") if struct.pack("=H", 1) == b"\0\1" else bytes.fromhex("1200eeff")
@@ -92,6 +92,8 @@ def test_the_first_hop_adds_the_route_delimiter() -> None:
     whole = Request("topic", b"{}", routes=(b"hop",)).frames()
     assert stream.delimited(whole) == whole
     assert stream.delimited([]) == []
+    event = Event("topic").frames()
+    assert stream.delimited(event) == event
 
 
 def test_what_a_header_claims() -> None:
