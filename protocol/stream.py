@@ -13,7 +13,7 @@ from struct import Struct
 from typing import Final
 
 from protocol.errors import MessageError
-from protocol.message import FLAG_ROUTE, HEADER_SIZE, TYPE_REQUEST, UNKNOWN, Cred
+from protocol.message import FLAG_ROUTE, HEADER_SIZE, TYPE_EVENT, TYPE_REQUEST, UNKNOWN, Cred
 
 GREETING: Final = b"\0"
 """What a client that is let in reads first."""
@@ -113,10 +113,23 @@ def claimed(frames: Sequence[bytes]) -> Cred:
     return Cred(*_CRED.unpack(header)) if len(header) == HEADER_SIZE else UNKNOWN
 
 
-def delimited(frames: list[bytes]) -> list[bytes]:
-    """A request with its route delimiter, which a client's first hop has to add; others as is."""
+def normal(frames: list[bytes]) -> list[bytes]:
+    """The frames of a message as RFC 3 has them; flux-core's clients differ in the delimiter.
+
+    A request's route delimiter may be left out, for the first hop to add, and an event may have
+    one, which its publisher drops.
+    """
     header = frames[-1] if frames else b""
-    if len(header) != HEADER_SIZE or header[_FLAGS] & FLAG_ROUTE or header[_TYPE] != TYPE_REQUEST:
+    if len(header) != HEADER_SIZE:
         return frames
-    flags = bytes((header[_FLAGS] | FLAG_ROUTE,))
-    return [b"", *frames[:-1], header[:_FLAGS] + flags + header[_FLAGS + 1 :]]
+    type_, routed = header[_TYPE], header[_FLAGS] & FLAG_ROUTE
+    if type_ == TYPE_REQUEST and not routed:
+        return [b"", *frames[:-1], _flipped(header)]
+    if type_ == TYPE_EVENT and routed and not frames[0]:
+        return [*frames[1:-1], _flipped(header)]
+    return frames
+
+
+def _flipped(header: bytes) -> bytes:
+    flags = bytes((header[_FLAGS] ^ FLAG_ROUTE,))
+    return header[:_FLAGS] + flags + header[_FLAGS + 1 :]

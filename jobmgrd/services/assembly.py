@@ -33,6 +33,7 @@ from jobmgrd.services.job_state import JobState
 from jobmgrd.services.job_stats import JobStats
 from jobmgrd.services.journal import Journal
 from jobmgrd.services.kill import Kill
+from jobmgrd.services.kvs import Kvs
 from jobmgrd.services.list_ import List
 from jobmgrd.services.log import Log
 from jobmgrd.services.method import Methods
@@ -52,6 +53,7 @@ from jobmgrd.services.update import Update
 from jobmgrd.services.urgency import Urgency
 from jobmgrd.services.wait import Wait
 from jobmgrd.store.port import PurgeRecord, Recovered, Store
+from protocol import resource_set
 from protocol.events import JOB_STATE, PURGE, PurgeEvent
 from protocol.message import Cred
 
@@ -181,6 +183,7 @@ async def assemble(parts: Parts) -> Services:
         config,
         events,
         History(engine, store),
+        Kvs(lambda: resource_set.encode(engine.scheduler.all), job_info.lookup),
     ):
         router.add(service)
     _add_broker(parts)

@@ -4,12 +4,12 @@ Following eventlogs and updates as they come is in eventlog_watch.py and update_
 """
 
 import errno
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
 
-from jobmgrd.call import Call, Value
+from jobmgrd.call import Call
 from jobmgrd.commits import Committed
 from jobmgrd.engine import Engine
 from jobmgrd.jobs.exec_eventlog import derive
@@ -55,7 +55,7 @@ class JobInfo:
         self._eventlogs.committed(batch)
         self._updates.committed(batch)
 
-    async def lookup(self, call: Call, request: LookupRequest) -> Value:
+    async def lookup(self, call: Call, request: LookupRequest) -> Mapping[str, Any]:
         """Some keys of a job's directory; all of them, or an error."""
         if request.flags & ~_LOOKUP_FLAGS:
             raise RpcError(errno.EPROTO, "lookup request rejected with invalid flag")
@@ -65,7 +65,7 @@ class JobInfo:
             reply[key] = await self._value(row, key, request.flags)
         return reply
 
-    async def update_lookup(self, call: Call, request: UpdateRequest) -> Value:
+    async def update_lookup(self, call: Call, request: UpdateRequest) -> Mapping[str, Any]:
         """R as it is now (flux-core's older name for a lookup of R with both flags)."""
         if request.flags:
             raise RpcError(errno.EPROTO, "update-lookup request rejected with invalid flag")

@@ -122,7 +122,7 @@ class LocalPeer(asyncio.Protocol):
             return
         claim = stream.claimed(frames)
         cred = self.cred if claim == UNKNOWN else lowered(self.cred, claim)
-        message = decode(stream.delimited(frames), cred)
+        message = decode(stream.normal(frames), cred)
         if isinstance(message, Request):
             self._server.receive(message, self)
         elif isinstance(message, Event):

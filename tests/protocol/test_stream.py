@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from protocol import stream
 from protocol.errors import MessageError
-from protocol.message import UNKNOWN, Cred, Event, Request, Response, decode
+from protocol.message import FLAG_ROUTE, UNKNOWN, Cred, Event, Request, Response, decode
 
 MAX = 1 << 20
 MAGIC = bytes.fromhex("ffee0012") if struct.pack("=H", 1) == b"\0\1" else bytes.fromhex("1200eeff")
@@ -87,13 +87,19 @@ def test_a_length_is_refused_before_its_bytes_arrive() -> None:
 def test_the_first_hop_adds_the_route_delimiter() -> None:
     """flux-core's clients leave it out; a message that has one stays as it is."""
     bare = [b"topic", bytes.fromhex("8e010101 ffffffff 00000000 ffffffff 00000001")]
-    request = decode(stream.delimited(bare), Cred(5, 1))
+    request = decode(stream.normal(bare), Cred(5, 1))
     assert request == Request("topic", None, Cred(5, 1), matchtag=1)
     whole = Request("topic", b"{}", routes=(b"hop",)).frames()
-    assert stream.delimited(whole) == whole
-    assert stream.delimited([]) == []
-    event = Event("topic").frames()
-    assert stream.delimited(event) == event
+    assert stream.normal(whole) == whole
+    assert stream.normal([]) == []
+
+
+def test_the_first_hop_drops_the_delimiter_of_an_event() -> None:
+    """flux-core's clients send one with some events, against RFC 3."""
+    event = Event("topic", b"{}").frames()
+    flags = bytes((event[-1][3] | FLAG_ROUTE,))
+    routed = [b"", *event[:-1], event[-1][:3] + flags + event[-1][4:]]
+    assert stream.normal(routed) == stream.normal(event) == event
 
 
 def test_what_a_header_claims() -> None:

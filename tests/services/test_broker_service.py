@@ -1,7 +1,9 @@
-"""What flux's tools ask a broker: attributes, state, groups, modules, log lines, a ping."""
+"""What flux's tools ask a broker: attributes, state, groups, modules, log lines, keys, a ping."""
 
 import errno
+import json
 import logging
+from base64 import b64decode, b64encode
 from pathlib import Path
 
 import pytest
@@ -12,9 +14,11 @@ from jobmgrd.log_ring import LINE_MAX, RING, SIZE, LogRing
 from jobmgrd.services.attr import Attr, attributes
 from jobmgrd.services.broker import Broker
 from jobmgrd.services.history import History
+from jobmgrd.services.kvs import READDIR, Kvs
 from jobmgrd.services.log import Log
 from jobmgrd.services.method import Methods
 from jobmgrd.services.module import Modules
+from protocol import jobid
 from protocol.message import ROLE_USER, Cred, Request
 from tests.services.bench import GUEST, OWNER, USERID, Bench, Peer
 
@@ -39,6 +43,7 @@ async def bench() -> BrokerBench:
     router.add(Attr(attributes(HOSTS, 7, Path("/run/x"), Path("/state/x"))))
     router.add(Broker(router, HOSTS, lambda: 5.0))
     router.add(History(made.engine, made.store))
+    router.add(Kvs(lambda: b'{"version":1}', made.job_info.lookup))
     router.add(Log(made.ring, router))
     methods = Methods(router)
     router.add(Modules(methods.services))
@@ -291,3 +296,38 @@ class TestHistory:
         """flux-core's words."""
         reply = await bench.ask("job-manager.history.get", {"slice": text})
         assert reply == (errno.EINVAL, "could not parse python-style slice expression")
+
+
+class TestKvs:
+    """The keys that clients read: RFC 11 values."""
+
+    async def test_the_resources_are_a_key(self, bench: BrokerBench) -> None:
+        """`flux top` reads the time at which they expire there."""
+        reply = await bench.ask("kvs.lookup", {"key": "resource.R", "namespace": "primary"})
+        data = b64encode(b'{"version":1}').decode()
+        assert reply == {"val": {"ver": 1, "type": "val", "data": data}}
+
+    async def test_a_job_has_a_directory_of_keys(self, bench: BrokerBench) -> None:
+        """RFC 16: by its id in four parts."""
+        id = await bench.ended()
+        directory = f"job.{jobid.encode(id, 'dothex')}"
+        value = (await bench.ask("kvs.lookup", {"key": f"{directory}.jobspec"}))["val"]
+        assert json.loads(b64decode(value["data"]))["tasks"][0]["command"] == ["true"]
+        value = (await bench.ask("kvs.lookup", {"key": f"{directory}.guest.exec.eventlog"}))["val"]
+        assert b'"init"' in b64decode(value["data"])
+
+    @pytest.mark.parametrize(
+        "key", ["a", "job", "job.1.R", "job.0000.0000.0000.0099.R", "job.0000.0000.0000.0001.no"]
+    )
+    async def test_other_keys_do_not_exist(self, bench: BrokerBench, key: str) -> None:
+        """Nor do jobs that never were."""
+        await bench.ended()
+        assert (await bench.ask("kvs.lookup", {"key": key}))[0] == errno.ENOENT
+
+    async def test_what_is_not_served_says_so(self, bench: BrokerBench) -> None:
+        """Directories, other namespaces; and guests are refused as by a broker."""
+        listing = {"key": ".", "flags": READDIR}
+        assert (await bench.ask("kvs.lookup", listing))[0] == errno.ENOSYS
+        other = {"key": "a", "namespace": "job-1"}
+        assert (await bench.ask("kvs.lookup", other))[0] == errno.ENOTSUP
+        assert (await bench.ask("kvs.lookup", {"key": "resource.R"}, GUEST))[0] == errno.EPERM
