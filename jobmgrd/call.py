@@ -56,15 +56,24 @@ class Outlet(Protocol):
         """Drop an ended stream."""
 
 
+class Meter(Protocol):
+    """Who counts the answers to requests of a topic."""
+
+    def answered(self, began: float, errnum: int) -> None:
+        """Count one; `began` is when its request came, by time.perf_counter."""
+
+
 class Call:
     """One request under way. It is answered exactly once."""
 
-    __slots__ = ("_answered", "_outlet", "_request", "format", "peer")
+    __slots__ = ("_answered", "_outlet", "_request", "began", "format", "meter", "peer")
 
     def __init__(self, outlet: "Outlet", request: Request, peer: Peer) -> None:
         self._outlet = outlet
         self._request = request
         self._answered = request.noresponse
+        self.meter: Meter | None = None
+        self.began = 0.0  # for the meter
         self.peer = peer
         self.format = payload.format_of(request.payload) if request.payload else peer.format
 
@@ -98,6 +107,8 @@ class Call:
     def _answer(self, errnum: int, body: bytes | None) -> None:
         if not self._answered:
             self._answered = True
+            if self.meter is not None:
+                self.meter.answered(self.began, errnum)
             self._send(errnum, body)
 
     def _send(self, errnum: int, body: bytes | None) -> None:

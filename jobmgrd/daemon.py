@@ -33,7 +33,7 @@ from jobmgrd.jobs.nodes import NodeConfig, are_real, configured
 from jobmgrd.jobs.scheduler import Scheduler
 from jobmgrd.publisher import Publisher
 from jobmgrd.router import Router
-from jobmgrd.services.assembly import Parts, assemble
+from jobmgrd.services.assembly import Parts, Services, assemble
 from jobmgrd.services.config import ConfigService
 from jobmgrd.store.lock import Lock
 from jobmgrd.store.port import Recovered, Store
@@ -134,6 +134,7 @@ class Daemon:
         await services.dependencies.recover()
         self._handle_signals(services.config)
         await self._open_sockets()
+        await self._open_metrics(stack, tasks, router, services)
         notifier = Notifier()
         for work in (services.heartbeat.run(), notifier.watchdog()):
             stack.callback(tasks.create_task(work).cancel)
@@ -202,6 +203,34 @@ class Daemon:
             raise StartError(f"cannot bind in {self._rundir}: {error}") from error
         finally:
             os.umask(umask)
+
+    async def _open_metrics(
+        self, stack: AsyncExitStack, tasks: asyncio.TaskGroup, router: Router, services: Services
+    ) -> None:
+        bind = self._loaded.config.metrics.bind
+        if bind is None:
+            return
+        from jobmgrd import metrics  # noqa: PLC0415 - costs a daemon that serves none nothing
+
+        sources = metrics.Sources(
+            services=services,
+            store=self._store,
+            router=router,
+            publisher=self._publisher,
+            pub=self._pub,
+            rpc=self._rpc,
+            local=self._local,
+        )
+        (address,) = self._endpoints([bind])
+        server = metrics.serve(address, sources, tasks.create_task)
+        umask = os.umask(0o077)
+        try:
+            await server.open()
+        except OSError as error:
+            raise StartError(f"cannot serve metrics on {address}: {error.strerror}") from error
+        finally:
+            os.umask(umask)
+        stack.callback(server.close)
 
     def _make_engine(self, stack: AsyncExitStack, recovered: Recovered) -> None:
         scheduler = Scheduler(self._nodes(self._loaded.config))

@@ -90,6 +90,13 @@ class Service(Protocol):
         """The topics that it serves."""
 
 
+class Meters(Protocol):
+    """Who counts requests by topic."""
+
+    def begin(self, call: Call, *, streaming: bool) -> None:
+        """Count a request, and have its answer counted."""
+
+
 class Router:
     """The table, the streams under way, and dispatch."""
 
@@ -102,6 +109,7 @@ class Router:
         self._releases: list[Callable[[Peer], None]] = []
         self.requests = 0
         self.errors = 0
+        self.meters: Meters | None = None
         self.add(self)
 
     @property
@@ -141,6 +149,8 @@ class Router:
         self.requests += 1
         route = self._routes.get(request.topic)
         call = Stream(self, request, peer) if request.streaming else Call(self, request, peer)
+        if self.meters is not None:
+            self.meters.begin(call, streaming=request.streaming)
         try:
             if route is None:
                 raise self._unknown(request.topic)

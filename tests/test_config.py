@@ -239,6 +239,14 @@ def test_a_key_outside_of_a_table_is_refused() -> None:
         ("rpc", "bind", ["ipc:///a", "ipc:///a"], "endpoint used twice"),
         ("events", "bind", ["ipc://{{rundir}}/rpc"], "endpoint used twice"),
         ("events", "job-state", 1, "Expected true or false, got integer"),
+        ("metrics", "bind", "0.0.0.0:9464", "'0.0.0.0:9464' is not a loopback address"),
+        ("metrics", "bind", ":9464", "':9464' is not a loopback address"),
+        ("metrics", "bind", "example.org:9464", "is not a loopback address"),
+        ("metrics", "bind", "localhost", "no port in 'localhost'"),
+        ("metrics", "bind", "[::1]:65536", "no port in '[::1]:65536'"),
+        ("metrics", "bind", "unix:metrics", "relative path in 'unix:metrics'"),
+        ("metrics", "bind", "unix:/" + "x" * 107, "socket path is longer than 107 bytes"),
+        ("metrics", "bind", 9464, "Expected string, got integer"),
         ("daemon", "rundir", "run", "relative path 'run'"),
         ("daemon", "statedir", "/a\0b", "NUL in a path"),
         ("daemon", "log-level", "loud", "unknown value 'loud'"),
@@ -453,6 +461,14 @@ def test_users_have_their_own_directories() -> None:
     assert default_statedir(7, relative) == Path("/home/u/.local/state/jobmgrd")
     with pytest.raises(ConfigError, match="neither XDG_STATE_HOME nor HOME"):
         default_statedir(7, {})
+
+
+@pytest.mark.parametrize(
+    "bind", ["127.0.0.1:9464", "127.9.9.9:1", "[::1]:65535", "localhost:80", "unix:{{rundir}}/m"]
+)
+def test_metrics_are_served_to_this_host_alone(write: Write, bind: str) -> None:
+    """On every address that is loopback, and on a socket."""
+    assert load(write("a.toml", f'[metrics]\nbind = "{bind}"\n')).config.metrics.bind == bind
 
 
 def test_templates_stand_for_the_directories() -> None:

@@ -18,6 +18,7 @@ import pytest
 
 import jobmgrd
 from jobmgrd.exec.port import Started
+from jobmgrd.metrics.rpcs import RpcMeters
 from jobmgrd.services.getattr import Getattr
 from protocol import payload
 from protocol.jobspec import from_command
@@ -108,6 +109,22 @@ async def test_a_small_rpc_takes_few_calls(bench: Bench) -> None:
     assert isinstance(answer, Response)
     assert payload.decode(answer.payload) == {"max_jobid": 0}
     calls.check(RPC_CALLS)
+
+
+async def test_metrics_add_three_calls_to_an_rpc(bench: Bench) -> None:
+    """One when it comes, two when it is answered; none if nobody asked for metrics."""
+    bench.router.meters = meters = RpcMeters(bench.router.table)
+    peer, frames = Peer(), frames_of("job-manager.getinfo", None)
+    calls = Calls()
+    with calls.counted():
+        dispatch(bench, peer, frames)
+        peer.received[0].frames()
+    assert sum(meters.asked()["job-manager.getinfo"].latency.counts) == 1
+    metered = [
+        n for where, n in calls.by_function.items() if "metrics" in where or "histogram" in where
+    ]
+    assert sum(metered) == 3
+    calls.check(RPC_CALLS + 4)  # and the topic is asked for once more
 
 
 @pytest.mark.parametrize(("jobs", "ceiling"), [(1, JOB_CALLS), (BATCH, BATCH_CALLS)])

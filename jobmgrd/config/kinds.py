@@ -10,6 +10,7 @@ import os
 import pwd
 import re
 from collections.abc import Callable, Mapping, Sequence
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
 
@@ -30,6 +31,8 @@ USERID_MAX: Final = 2**32 - 2
 
 SOCKET_PATH_MAX: Final = 107
 """Bytes of a unix socket's path (sun_path without its NUL, unix(7))."""
+
+PORT_MAX: Final = 65535
 
 _TYPE_NAMES: Final = (
     (bool, "boolean"),  # before int, which it is in Python
@@ -207,6 +210,27 @@ def _read_endpoints(value: object) -> tuple[str, ...]:
     return tuple(_read_endpoint(item) for item in _filled(_array(value)))
 
 
+def _read_local_address(value: object) -> str:
+    text = _text(value)
+    if text.startswith("unix:"):
+        path = _fill(text.removeprefix("unix:"), RUNDIR)
+        if not path.startswith("/"):
+            raise ValueError(f"relative path in {text!r}")
+        if len(os.fsencode(path)) > SOCKET_PATH_MAX:
+            raise ValueError(f"socket path is longer than {SOCKET_PATH_MAX} bytes: {text!r}")
+        return text
+    host, _, port = text.rpartition(":")
+    if not (port.isascii() and port.isdecimal() and 1 <= int(port[:6]) <= PORT_MAX):
+        raise ValueError(f"no port in {text!r}")
+    try:
+        loopback = host == "localhost" or ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        loopback = False
+    if not loopback:
+        raise ValueError(f"{text!r} is not a loopback address")
+    return text
+
+
 def _read_hosts(value: object) -> tuple[str, ...]:
     hosts = tuple(hostlist.parse(_string(value)))
     if not hosts:
@@ -295,5 +319,8 @@ USERS: Final = Kind("an array of users, by name or userid", _read_users)
 PATH: Final = Kind("an absolute path", _read_path)
 STATE_FILE: Final = Kind(f"an absolute path, or one that starts with {STATEDIR}", _read_state_file)
 ENDPOINTS: Final = Kind(f'endpoints such as ["ipc://{RUNDIR}/NAME"]', _read_endpoints)
+LOCAL_ADDRESS: Final = Kind(
+    f'an address such as "127.0.0.1:9464" or "unix:{RUNDIR}/metrics"', _read_local_address
+)
 HOSTS: Final = Kind('a hostlist such as "test[0-3]" (RFC 29)', _read_hosts)
 PROPERTIES: Final = Kind('an array of properties such as ["batch"] (RFC 20)', _read_properties)

@@ -172,6 +172,12 @@ class Store(Table, frozen=True):
     durability: Annotated[Durability, kinds.choice(*get_args(Durability)), RESTART] = "full"
 
 
+class Metrics(Table, frozen=True):
+    """Where Prometheus may ask, as a template of a local address; None is nowhere."""
+
+    bind: Annotated[str | None, kinds.LOCAL_ADDRESS, RESTART] = None
+
+
 class Exec(Table, frozen=True):
     """Seconds from SIGTERM to SIGKILL, what a stop does, and bytes of output kept with a job."""
 
@@ -292,6 +298,7 @@ class Config(Table, frozen=True):
     heartbeat: Heartbeat = Heartbeat()
     job_manager: JobManager = JobManager()
     store: Store = Store()
+    metrics: Metrics = Metrics()
     exec: Exec = Exec()
     resource: Resource = Resource()
     policy: PolicyTable = PolicyTable()

@@ -80,9 +80,11 @@ class Parts:
 
 @dataclass(frozen=True)
 class Services:
-    """The services that the composition root starts and stops."""
+    """The services that the composition root starts and stops, or asks for numbers."""
 
     heartbeat: Heartbeat
+    stats: Stats
+    job_stats: JobStats
     config: ConfigService
     purge_log: PurgeLog
     wait: Wait
@@ -154,6 +156,7 @@ async def assemble(parts: Parts) -> Services:
         drain.look_soon()
         job_state.configure(enabled=new.events.job_state)
 
+    stats = Stats(engine, store, purge, journal, totals, archive, clock)
     config = ConfigService(parts.config_path, parts.loaded, apply)
     apply(parts.loaded.config)
     for service in (
@@ -178,7 +181,7 @@ async def assemble(parts: Parts) -> Services:
         retention,
         totals,
         journal,
-        Stats(engine, store, purge, journal, totals, archive, clock),
+        stats,
         heartbeat,
         config,
         events,
@@ -187,7 +190,7 @@ async def assemble(parts: Parts) -> Services:
     ):
         router.add(service)
     _add_broker(parts)
-    return Services(heartbeat, config, purge_log, wait, dependencies)
+    return Services(heartbeat, stats, job_stats, config, purge_log, wait, dependencies)
 
 
 def _let_in(parts: Parts, new: Config) -> None:

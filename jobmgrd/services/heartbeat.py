@@ -15,7 +15,7 @@ class Heartbeat:
     def __init__(self, publish: Callable[[str], object], period: float) -> None:
         self._publish = publish
         self._period = period
-        self._count = 0
+        self.count = 0
         self._changed = asyncio.Event()
         self._listeners: list[Callable[[], None]] = []
 
@@ -25,7 +25,7 @@ class Heartbeat:
 
     def stats(self, _call: Call, _request: Empty) -> Mapping[str, Any]:
         """The number of pulses, and the seconds between two."""
-        return {"count": self._count, "period": self._period}
+        return {"count": self.count, "period": self._period}
 
     def listen(self, listener: Callable[[], None]) -> None:
         """Have a function called at each pulse."""
@@ -48,7 +48,7 @@ class Heartbeat:
                 self._beat()
 
     def _beat(self) -> None:
-        self._count += 1
+        self.count += 1
         self._publish(HEARTBEAT)
         for listener in self._listeners:
             listener()

@@ -44,7 +44,7 @@ class JobStats:
 
     def job_stats(self, call: Call, _request: Empty) -> Coroutine[Any, Any, StatsReply | None]:
         """All jobs, then those of each queue that has any or had any."""
-        return self._watch(call) if isinstance(call, Stream) else self._count()
+        return self._watch(call) if isinstance(call, Stream) else self.count()
 
     def changed(self) -> None:
         """Take in that jobs were purged."""
@@ -61,14 +61,15 @@ class JobStats:
         stream.on_close = partial(self._forget, stream)
         while stream.open:
             ready.clear()
-            await flow.send(payload.encode(await self._count(), stream.format))
+            await flow.send(payload.encode(await self.count(), stream.format))
             await ready.wait()
             await asyncio.sleep(DELAY)
 
     def _forget(self, stream: Stream) -> None:
         self._watchers.pop(stream).set()
 
-    async def _count(self) -> StatsReply:
+    async def count(self) -> StatsReply:
+        """The counts of now."""
         counts = await self._store.counts()
         jobs = self._engine.jobs.values()
         active = Counter((job.jobspec.queue, job.state) for job in jobs if job.committed)

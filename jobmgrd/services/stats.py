@@ -43,6 +43,10 @@ class Stats:
         ]
 
     def stats(self, _call: Call, _request: Empty) -> StatsReply:
+        """See `gather`."""
+        return self.gather()
+
+    def gather(self) -> StatsReply:
         """All counters."""
         store = self._store.stats()
         return StatsReply(

@@ -12,8 +12,9 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from typing import Protocol, TypeVar
 
-from msgspec import Struct
+from msgspec import Struct, field
 
+from jobmgrd.histogram import Histogram
 from jobmgrd.jobs.retention import Candidate, History, Limits
 from protocol.constraint import TRUE, Constraint
 
@@ -207,6 +208,8 @@ class StoreStats(Struct, frozen=True):
     purge_log_from: int = 1  # the first seq whose record is still whole
     tombstones: int = 0
     orphans: int = 0
+    writes: int = 0  # asked for; a commit carries one or many
+    commit_times: Histogram = field(default_factory=Histogram)
 
 
 class Facts(Struct, frozen=True):

@@ -16,6 +16,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any, Final, NamedTuple, TypeAlias
 
+from jobmgrd.histogram import Histogram
 from jobmgrd.store.counters import Counters
 from jobmgrd.store.port import StoreError, StoreStats
 from jobmgrd.store.sqlite_errors import store_error
@@ -61,7 +62,8 @@ class Writer:
         self._forgetting = False
         self._upkeep = Upkeep(db, path)
         self._commits = 0
-        self._commit_seconds = 0.0
+        self._writes = 0
+        self._times = Histogram()
         self._queue: SimpleQueue[Operation | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="store-writer")
 
@@ -91,12 +93,14 @@ class Writer:
             purged=counters.purged,
             purge_seq=counters.purge_seq,
             commits=self._commits,
-            commit_seconds=self._commit_seconds,
+            commit_seconds=self._times.seconds,
             purge_log_from=counters.purge_log_from,
             tombstones=counters.tombstones,
             orphans=counters.orphans,
             size=self._upkeep.size(),
             free=self._upkeep.free,
+            writes=self._writes,
+            commit_times=self._times,
         )
 
     def _run(self) -> None:
@@ -182,5 +186,6 @@ class Writer:
         before, self._counters = self._counters, transaction.counters
         self._upkeep.note_commit(freed=self._counters.erased > before.erased)
         self._commits += 1
-        self._commit_seconds += time.monotonic() - start
+        self._writes += len(group)
+        self._times.observe(time.monotonic() - start)
         return results

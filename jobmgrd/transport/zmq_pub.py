@@ -32,9 +32,12 @@ class ZmqPub:
         self._endpoints = endpoints
         self._cred = cred
         self._sequence = 0
+        self.overflows = 0
+        """How often a subscriber's queue was full, and it began to lose events."""
         self._socket = context.socket(zmq.XPUB)
         self._socket.setsockopt(zmq.LINGER, 200)
         self._socket.setsockopt(zmq.SNDHWM, SEND_HWM)
+        self._socket.setsockopt(zmq.XPUB_NODROP, 1)  # which tells; see `_send`
         self._drain = Drain(self._socket, self._take)
 
     def open(self) -> None:
@@ -59,7 +62,13 @@ class ZmqPub:
         self._send(event.frames)
 
     def _send(self, frames: list[bytes]) -> None:
-        multipart.send(self._socket, frames)
+        try:
+            multipart.send(self._socket, frames)
+        except zmq.Again:  # a queue became full: it is left out until it is read, as ZeroMQ does
+            self.overflows += 1
+            self._socket.setsockopt(zmq.XPUB_NODROP, 0)
+            multipart.send(self._socket, frames)
+            self._socket.setsockopt(zmq.XPUB_NODROP, 1)
         self._drain.soon()
 
     def _take(self, frames: list[bytes]) -> None:
