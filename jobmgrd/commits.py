@@ -88,6 +88,10 @@ class Commits:
         """Have a listener told of all further events."""
         self._listeners.append(listener)
 
+    def ignore(self, listener: Listener) -> None:
+        """Do not tell a listener any more."""
+        self._listeners = [other for other in self._listeners if other is not listener]
+
     def touch(self, job: Job) -> None:
         """Write this job at the end of the tick."""
         self._dirty[job.id] = job

@@ -29,6 +29,7 @@ from jobmgrd.exec.port import ExecError, Executor, Notify
 from jobmgrd.exec.remote import RemoteExecutor
 from jobmgrd.exec.simulated import SimulatedExecutor
 from jobmgrd.exec.switch import Switch
+from jobmgrd.jobs.job import Job
 from jobmgrd.jobs.nodes import NodeConfig, are_real, configured
 from jobmgrd.jobs.scheduler import Scheduler
 from jobmgrd.publisher import Publisher
@@ -130,8 +131,9 @@ class Daemon:
         )
         stack.push_async_callback(services.purge_log.close)
         stack.callback(services.wait.close)
-        await self._recover(recovered)
+        await self._recover(recovered, services.plugins.introduce)
         await services.dependencies.recover()
+        services.plugins.ask_again()
         self._handle_signals(services.config)
         await self._open_sockets()
         await self._open_metrics(stack, tasks, router, services)
@@ -238,9 +240,9 @@ class Daemon:
         self._engine.max_jobid = recovered.max_jobid
         stack.push_async_callback(self._stop_engine)
 
-    async def _recover(self, recovered: Recovered) -> None:
+    async def _recover(self, recovered: Recovered, introduce: Callable[[Job], None]) -> None:
         try:
-            await self._engine.recover(recovered)
+            await self._engine.recover(recovered, introduce)
         except ExecError as error:
             raise StartError(str(error)) from error
 

@@ -92,6 +92,8 @@ class Engine:
         self._schedule_due = False
         self._stopping = False
         self.max_jobid = 0
+        self.priority_of: Callable[[Job], int] = priority_of
+        """Tells the priority of a job that is about to wait for resources."""
         self.on_waitable_end: Effect = lambda _job: None
         """Told of each waitable job that has become inactive."""
 
@@ -143,12 +145,14 @@ class Engine:
         self._advance(job)
         return future
 
-    async def recover(self, recovered: Recovered) -> None:
+    async def recover(
+        self, recovered: Recovered, introduce: Callable[[Job], None] = lambda _job: None
+    ) -> None:
         """Take back the jobs that were active when the last daemon ended.
 
         Queued jobs go on, and so do jobs that run if the executor still knows them; one that has
         lost its processes ends with an exception that says so. A record that cannot be replayed is
-        put aside.
+        put aside. `introduce` is called with each job before any goes on.
 
         Raises:
             ExecError: nothing can be executed.
@@ -168,6 +172,8 @@ class Engine:
         for job in self.jobs.values():
             if job.has_resources:
                 await self._recall_output(job)
+        for job in self.jobs.values():
+            introduce(job)
         # All at once: a write says by its position that no job waits to be resumed.
         for job in tuple(self.jobs.values()):
             self._resume(job)
@@ -234,6 +240,11 @@ class Engine:
             context["userid"] = userid
         self.post(job, "exception", context)
 
+    def reprioritize(self, job: Job) -> None:
+        """Ask anew for the priority of a job that waits for resources."""
+        if job.state is State.SCHED and (priority := self.priority_of(job)) != job.priority:
+            self.post(job, "priority", {"priority": priority})
+
     def durable(self, job: Job) -> "asyncio.Future[None]":
         """A future that is done once all events of a job so far are durable."""
         return self.commits.durable(job)
@@ -284,7 +295,7 @@ class Engine:
         self.post(job, "depend")
 
     def _prioritize(self, job: Job) -> None:
-        self.post(job, "priority", {"priority": priority_of(job.urgency)})
+        self.post(job, "priority", {"priority": self.priority_of(job)})
 
     def _enqueue(self, job: Job) -> None:
         self.commits.after(job, self._wait_for_resources)

@@ -6,6 +6,7 @@ from typing import Any
 from msgspec import Struct
 
 from protocol.job import URGENCY_DEFAULT
+from protocol.plugins import PluginStats
 
 
 class SubmitRequest(Struct, frozen=True):
@@ -243,4 +244,5 @@ class StatsReply(Struct, frozen=True):
     archive: ArchiveStats | None
     totals: Mapping[str, Any]
     orphans: int
+    plugins: Sequence[PluginStats]
     clock_jump: float  # seconds by which the wall clock jumped ahead and is not followed

@@ -182,7 +182,7 @@ def test_an_unknown_key_is_refused_with_the_nearest_one() -> None:
     assert text == (
         "config.load: [job-manager] inactive-age-limits: unknown key (did you mean "
         "inactive-age-limit?), expected one of inactive-age-limit, inactive-num-limit, "
-        "purge-budget, stop-queues-on-restart, tombstone-limit, archive, retention"
+        "purge-budget, stop-queues-on-restart, tombstone-limit, archive, retention, plugins"
     )
 
 
@@ -302,6 +302,24 @@ def test_a_wrong_rule_is_refused(rule: object, place: str, problem: str) -> None
     """The text names the rule by its name, or by its number if it has none."""
     text = refusal(with_rules({"name": "a"}, rule))
     assert text.startswith(f"config.load: [job-manager.retention{place}: {problem}")
+
+
+@pytest.mark.parametrize(
+    ("plugin", "place", "problem"),
+    [
+        ({}, "[2]] load", "key is missing"),
+        ({"load": "a"}, "[a]] load", "load used twice"),
+        ({"load": 3}, "[2]] load", "Expected string, got integer"),
+        ({"load": "/tmp/x.so"}, "[/tmp/x.so]] load", "no name of a plugin '/tmp/x.so'"),
+        ({"load": "a:"}, "[a:]] load", "no name of a plugin 'a:'"),
+        ({"load": "b", "conf": 3}, "[b]] conf", "Expected table, got integer"),
+        ({"load": "b", "config": {}}, "[b]] config", "unknown key (did you mean conf?)"),
+    ],
+)
+def test_a_wrong_plugin_is_refused(plugin: object, place: str, problem: str) -> None:
+    """The text names the plugin by what is loaded, or by its number."""
+    text = refusal({"job-manager": {"plugins": [{"load": "a"}, plugin]}})
+    assert text.startswith(f"config.load: [job-manager.plugins{place}: {problem}")
 
 
 def test_rules_are_tables_and_no_more_than_can_be_told_apart() -> None:

@@ -15,6 +15,7 @@ from jobmgrd.cli.lazy import examples
 from jobmgrd.cli.places import Places
 from jobmgrd.config import ConfigError, Loaded, load
 from jobmgrd.daemon import Daemon, StartError
+from jobmgrd.plugins.find import find
 from jobmgrd.store.port import StoreError
 
 SWITCH_INTERVAL: Final = 0.0005
@@ -101,6 +102,12 @@ def _serve(places: Places) -> None:
 
 
 def _report(loaded: Loaded) -> None:
+    for plugin in loaded.config.job_manager.plugins:
+        try:
+            find(plugin.load)
+        except (TypeError, ValueError) as error:
+            table = f"job-manager.plugins[{plugin.load}]"
+            raise ConfigError(loaded.source, table, "", str(error)) from error
     for warning in loaded.warnings:
         click.echo(f"warning: {warning}")
     click.echo("configuration is valid")

@@ -44,6 +44,7 @@ class Loaded(Struct, frozen=True):
     config: Config
     warnings: list[str]
     raw: Mapping[str, object]
+    source: str = ""  # where it comes from, for errors that show only as it is applied
 
 
 def load(path: Path | None) -> Loaded:
@@ -54,7 +55,7 @@ def load(path: Path | None) -> Loaded:
     """
     merged = files.Merged({}, {}) if path is None else files.read(path)
     config, warnings = reader.read(merged.raw, lambda place: str(merged.origins[place]))
-    return Loaded(config, warnings, merged.raw)
+    return Loaded(config, warnings, merged.raw, "" if path is None else str(path))
 
 
 def check(raw: Mapping[str, object], source: str) -> Loaded:
@@ -64,4 +65,4 @@ def check(raw: Mapping[str, object], source: str) -> Loaded:
         ConfigError: as `load`.
     """
     config, warnings = reader.read(raw, lambda _place: source)
-    return Loaded(config, warnings, raw)
+    return Loaded(config, warnings, raw, source)

@@ -43,6 +43,7 @@ _TYPE_NAMES: Final = (
     (Sequence, "array"),
     (type(None), "null"),
 )
+_PLUGIN: Final = re.compile(r"[\w.-]{1,128}(:\w[\w.]{0,127})?")
 _TEMPLATE: Final = re.compile(r"\{\{.*?(?:\}\}|$)")
 
 
@@ -308,6 +309,18 @@ def _fill(text: str, template: str) -> str:
     return filled
 
 
+def _read_plugin(value: object) -> str:
+    if not _PLUGIN.fullmatch(text := _string(value)):
+        raise ValueError(f"no name of a plugin {text[:64]!r}")
+    return text
+
+
+def _read_table(value: object) -> Mapping[str, object]:
+    if not isinstance(value, Mapping):
+        raise TypeError(f"Expected table, got {type_name(value)}")
+    return value
+
+
 FLAG: Final = Kind("true or false", _read_flag)
 AGE_LIMIT: Final = Kind('a duration such as "12h" or "7d", or "inf" for no limit', _read_age_limit)
 NUM_LIMIT: Final = Kind("an integer, or -1 for no limit", _read_num_limit)
@@ -324,3 +337,5 @@ LOCAL_ADDRESS: Final = Kind(
 )
 HOSTS: Final = Kind('a hostlist such as "test[0-3]" (RFC 29)', _read_hosts)
 PROPERTIES: Final = Kind('an array of properties such as ["batch"] (RFC 20)', _read_properties)
+PLUGIN: Final = Kind('the name of an installed plugin, or "module:object"', _read_plugin)
+TABLE: Final = Kind("a table", _read_table)

@@ -89,21 +89,21 @@ def _rows(rows: Rows, value: object, at: Place, origin: Origin) -> tuple[object,
         raise ConfigError(origin(at), array, "", f"{len(value)} tables", f"at most {rows.high}")
     built: dict[Place, object] = {}
     for number, row in enumerate(value, start=1):
-        place = (*at[:-1], f"{at[-1]}[{_label(row, number)}]")
+        place = (*at[:-1], f"{at[-1]}[{_label(row, rows.key, number)}]")
         if not isinstance(row, Mapping):
             problem = f"Expected table, got {type_name(row)}"
             raise ConfigError(origin(at), ".".join(place), "", problem)
         table = _table(rows.table, row, place, lambda _place: origin(at))
         if place in built:
             raise ConfigError(
-                origin(at), ".".join(place), "name", "name used twice", "names that differ"
+                origin(at), ".".join(place), rows.key, f"{rows.key} used twice", "names that differ"
             )
         built[place] = rows.build(table)
     return tuple(built.values())
 
 
-def _label(row: object, number: int) -> str:
-    name = row.get("name") if isinstance(row, Mapping) else None
+def _label(row: object, key: str, number: int) -> str:
+    name = row.get(key) if isinstance(row, Mapping) else None
     return name if name and isinstance(name, str) else str(number)
 
 

@@ -25,11 +25,14 @@ from jobmgrd.jobs.queues import QueueConfig
 from jobmgrd.jobs.retention import UNLIMITED, Limits
 from jobmgrd.jobs.rules import RULES_MAX, Rule
 from jobmgrd.logs import Format, Level
+from jobmgrd.plugins.guard import Source
 from protocol.job import Result
 
 Durability = Literal["full", "os"]
 ArchiveFormat = Literal["sqlite"]
 OnStop = Literal["terminate", "leave"]
+
+PLUGINS_MAX: Final = 64
 
 HOST_MAX: Final = 2**20
 """More cores or GPUs than this on one host are a typing error."""
@@ -51,7 +54,7 @@ class Table(Struct, frozen=True, rename="kebab"):
 
 
 class Rows(Struct, frozen=True):
-    """An array of at most `high` tables that differ in their `name`; `build` makes values of them.
+    """An array of at most `high` tables that differ in `key`; `build` makes values of them.
 
     `table` has the keys of one of them.
     """
@@ -59,6 +62,7 @@ class Rows(Struct, frozen=True):
     table: type[Table]
     build: Callable[[Any], object]
     high: int
+    key: str = "name"
 
 
 class Named(Struct, frozen=True):
@@ -143,6 +147,17 @@ class Retention(Table, frozen=True):
         return Rule(self.name, self.result, self.queue, self.userid, limits)
 
 
+class Plugin(Table, frozen=True):
+    """A plugin and what it is given; see docs/plugins.md."""
+
+    load: Annotated[str, kinds.PLUGIN]
+    conf: Annotated[Mapping[str, Any], kinds.TABLE] = {}
+
+    def source(self) -> Source:
+        """The plugin as it is loaded."""
+        return Source(self.load, self.conf)
+
+
 class JobManager(Table, frozen=True):
     """How long ended jobs stay (flux-config-job-manager(5)); seconds, and -1 is unlimited.
 
@@ -158,6 +173,7 @@ class JobManager(Table, frozen=True):
     tombstone_limit: TombstoneLimit = TombstoneLimit()
     archive: Annotated[Archive | None, RESTART] = None
     retention: Annotated[tuple[Rule, ...], Rows(Retention, Retention.rule, RULES_MAX)] = ()
+    plugins: Annotated[tuple[Source, ...], Rows(Plugin, Plugin.source, PLUGINS_MAX, "load")] = ()
 
     @property
     def limits(self) -> Limits:

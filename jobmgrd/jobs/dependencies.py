@@ -85,7 +85,13 @@ class Foreign(Struct, frozen=True):
         return f"{self.scheme}={self.value}" if self.value else self.scheme
 
 
-Dependency: TypeAlias = After | BeginTime | Singleton | Foreign
+class Held(Struct, frozen=True):
+    """A plugin wants the job to wait, without that its jobspec says so."""
+
+    description: str
+
+
+Dependency: TypeAlias = After | BeginTime | Singleton | Foreign | Held
 
 
 def parse(given: Mapping[str, Any]) -> Dependency:

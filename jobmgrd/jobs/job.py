@@ -167,11 +167,11 @@ def replay(id: int, jobspec: Jobspec, jobspec_json: bytes, R: bytes | None, log:
     return job
 
 
-def priority_of(urgency: int) -> int:
+def priority_of(job: Job) -> int:
     """The priority that flux-core's built-in plugin gives: hold and expedite are the extremes."""
-    if urgency == URGENCY_HOLD:
+    if job.urgency == URGENCY_HOLD:
         return PRIORITY_MIN
-    return PRIORITY_MAX if urgency == URGENCY_EXPEDITE else urgency
+    return PRIORITY_MAX if job.urgency == URGENCY_EXPEDITE else job.urgency
 
 
 def _submit(job: Job, t: float, context: Mapping[str, Any]) -> None:

@@ -1,6 +1,7 @@
 """Wires every service: what each is given, who listens to whom, what a reload reaches."""
 
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -9,9 +10,10 @@ from jobmgrd import logs
 from jobmgrd.access import Access
 from jobmgrd.archive.port import Archive
 from jobmgrd.clock import Clock
-from jobmgrd.config import Config, Loaded
+from jobmgrd.config import Config, ConfigError, Loaded
 from jobmgrd.engine import Engine
 from jobmgrd.log_ring import RING
+from jobmgrd.plugins.guard import Plugin
 from jobmgrd.publisher import Publisher
 from jobmgrd.router import Router, Spawn
 from jobmgrd.services.annotate import Annotate
@@ -38,6 +40,7 @@ from jobmgrd.services.list_ import List
 from jobmgrd.services.log import Log
 from jobmgrd.services.method import Methods
 from jobmgrd.services.module import Modules
+from jobmgrd.services.plugins import LoadError, Plugins
 from jobmgrd.services.purge import Purge
 from jobmgrd.services.purge_log import PurgeLog
 from jobmgrd.services.purge_run import PurgeRun
@@ -89,6 +92,7 @@ class Services:
     purge_log: PurgeLog
     wait: Wait
     dependencies: Dependencies
+    plugins: Plugins
 
 
 async def assemble(parts: Parts) -> Services:
@@ -104,16 +108,13 @@ async def assemble(parts: Parts) -> Services:
     retention = Retention(engine, store, parts.recovered, holds, parts.spawn, clock)
     engine.commits.class_of, engine.commits.rules_of = retention.class_of, holds.rules_of
     dependencies = Dependencies(engine, store, holds, clock)
+    plugins = Plugins(engine, clock)
     journal = Journal(engine, store, router)
     job_stats = JobStats(engine, store, router)
     annotate = Annotate(engine, journal.annotated)
 
-    def announce_purge(event: PurgeEvent) -> None:
-        publish(PURGE, event)
-        journal.purged(event)
-        job_stats.changed()
-
-    purge_log = PurgeLog(store, router, announce_purge, seq=store.stats().purge_seq)
+    told = (partial(publish, PURGE), journal.purged, job_stats.purged, plugins.purged)
+    purge_log = PurgeLog(store, router, partial(_announce, told), seq=store.stats().purge_seq)
     purger = Purger(store, archive, purge_log, clock)
     purge_run = PurgeRun(store, retention, purger, parts.spawn, clock, userid=parts.cred.userid)
     purge = Purge(engine, store, retention, purger, purge_run, clock)
@@ -140,7 +141,9 @@ async def assemble(parts: Parts) -> Services:
     for listener in (job_state, journal, totals, job_info, job_stats, dependencies, drain):
         engine.commits.listen(listener)
 
-    def apply(new: Config) -> None:
+    def apply(loaded: Loaded) -> None:
+        new = loaded.config
+        prepared = _prepare(plugins, loaded)
         logs.configure(new.daemon.log_level, new.daemon.log_format)
         clock.accept()
         _let_in(parts, new)
@@ -155,12 +158,13 @@ async def assemble(parts: Parts) -> Services:
         )
         drain.look_soon()
         job_state.configure(enabled=new.events.job_state)
+        plugins.use(prepared)
 
-    stats = Stats(engine, store, purge, journal, totals, archive, clock)
+    stats = Stats(engine, store, purge, journal, totals, archive, plugins, clock)
     config = ConfigService(parts.config_path, parts.loaded, apply)
-    apply(parts.loaded.config)
+    apply(parts.loaded)
     for service in (
-        JobIngest(engine, dependencies, time.monotonic, parts.cred.userid),
+        JobIngest(engine, dependencies, plugins, time.monotonic, parts.cred.userid),
         job_info,
         JobList(engine, store, router, annotate.refresh),
         JobListId(engine, store, router, annotate.refresh),
@@ -174,6 +178,7 @@ async def assemble(parts: Parts) -> Services:
         Getattr(engine, store),
         queues,
         drain,
+        plugins,
         Resource(engine, resource_drain),
         resource_drain,
         purge,
@@ -190,7 +195,20 @@ async def assemble(parts: Parts) -> Services:
     ):
         router.add(service)
     _add_broker(parts)
-    return Services(heartbeat, stats, job_stats, config, purge_log, wait, dependencies)
+    return Services(heartbeat, stats, job_stats, config, purge_log, wait, dependencies, plugins)
+
+
+def _prepare(plugins: Plugins, loaded: Loaded) -> Sequence[Plugin]:
+    """The plugins of a configuration that is about to apply.
+
+    Raises:
+        ConfigError: one cannot be loaded.
+    """
+    try:
+        return plugins.prepare(loaded.config.job_manager.plugins)
+    except LoadError as error:
+        table = f"job-manager.plugins[{error.load}]"
+        raise ConfigError(loaded.source, table, "", error.reason) from error
 
 
 def _let_in(parts: Parts, new: Config) -> None:
@@ -215,6 +233,12 @@ def _add_broker(parts: Parts) -> None:
     methods = Methods(router)
     router.add(Modules(methods.services))
     router.add(methods)
+
+
+def _announce(told: Sequence[Callable[[PurgeEvent], object]], event: PurgeEvent) -> None:
+    """Tell everybody of a purge that is durable."""
+    for tell in told:
+        tell(event)
 
 
 def _publish_again(purge_log: PurgeLog, records: list[PurgeRecord]) -> None:

@@ -9,7 +9,6 @@ import structlog
 
 from jobmgrd.call import Call, Empty
 from jobmgrd.config import (
-    Config,
     ConfigError,
     Loaded,
     check,
@@ -26,7 +25,7 @@ log = structlog.get_logger()
 class ConfigService:
     """Holds the configuration in force; `apply` hands a new one to those it concerns."""
 
-    def __init__(self, path: Path | None, loaded: Loaded, apply: Callable[[Config], None]) -> None:
+    def __init__(self, path: Path | None, loaded: Loaded, apply: Callable[[Loaded], None]) -> None:
         self._path = path
         self._loaded = loaded
         self._apply = apply
@@ -68,8 +67,8 @@ class ConfigService:
         old = self._loaded.config
         for warning in new.warnings:
             log.warning("config.warning", text=warning)
+        self._apply(new)  # refuses it whole, or not at all
         self._loaded = new
-        self._apply(new.config)
         log.info(
             "config.loaded",
             changed=describe_change(old, new.config),

@@ -21,7 +21,6 @@ from jobmgrd.jobs.dependencies import (
     After,
     BeginTime,
     Dependency,
-    Foreign,
     Outcome,
     Singleton,
     never,
@@ -31,7 +30,7 @@ from jobmgrd.jobs.job import Job
 from jobmgrd.jobs.singletons import Singletons
 from jobmgrd.services.antecedents import look_up
 from jobmgrd.services.begin_times import BeginTimes
-from jobmgrd.services.dependency_plan import TYPE, Plan, Planner, parse_all, unsupported
+from jobmgrd.services.dependency_plan import TYPE, Plan, Planner, parse_all
 from jobmgrd.services.holds import Holds
 from jobmgrd.store.port import Store
 from protocol.errors import RpcError
@@ -51,18 +50,14 @@ class Dependencies:
         self._store = store
         self._holds = holds
         self._dependents = holds.dependents
-        self._singletons = Singletons()
-        self.planner = Planner(engine, store, self._singletons)
+        self.singletons = Singletons()
+        """While these count, `taken` wants to know of jobs without dependencies, too."""
+        self.planner = Planner(engine, store, self.singletons)
         """Tells the plans that `taken` is given."""
         self._times = BeginTimes(clock, self._resolve)
         self._due: deque[tuple[int, str, str | None]] = deque()
 
     # --- jobs come and go -------------------------------------------------------------------
-
-    @property
-    def counting(self) -> bool:
-        """Whether `taken` wants to know of jobs without dependencies, too."""
-        return self._singletons.counting
 
     def taken(self, job: Job, plan: Plan | None = None) -> None:
         """A job was taken in, by this plan if it has dependencies."""
@@ -71,15 +66,15 @@ class Dependencies:
                 self._await(job, item, met=item.description in plan.met)
             for facts in plan.ended:
                 self._holds.keep(facts)
-        if self._singletons.counting:
-            self._singletons.taken(job)
+        if self.singletons.counting:
+            self.singletons.taken(job)
 
     def gone(self, job: Job) -> None:
         """A job is not active any more, or was taken in and could not be kept."""
         if job.jobspec.dependencies:
             self._holds.release(job)
-        if self._singletons.counting:
-            singleton = self._singletons.ended(job.id)
+        if self.singletons.counting:
+            singleton = self.singletons.ended(job.id)
             if singleton is not None:
                 self._resolve(singleton, SINGLETON)
 
@@ -92,7 +87,7 @@ class Dependencies:
             case BeginTime() if waits:
                 self._times.add(item.t, job.id, item.description)
             case Singleton() if waits:
-                self._singletons.wait(job)
+                self.singletons.wait(job)
         if met:
             self._resolve(job.id, item.description)
 
@@ -101,7 +96,7 @@ class Dependencies:
     def committed(self, batch: Sequence[Committed]) -> None:
         """See Listener."""
         targets = self._dependents.by_target
-        if not targets and not self._singletons.counting:
+        if not targets and not self.singletons.counting:
             return
         for item in batch:
             job = item.job
@@ -154,7 +149,7 @@ class Dependencies:
         """
         jobs = [job for job in self._engine.jobs.values() if job.jobspec.dependencies]
         if any(SINGLETON in job.dependencies for job in jobs):
-            self._singletons.begin(self._engine.jobs.values())
+            self.singletons.begin(self._engine.jobs.values())
         ended: list[tuple[Job, After]] = []
         for job in jobs:
             for item in self._parse_again(job):
@@ -165,7 +160,7 @@ class Dependencies:
                         ended.append((job, item))
                 else:
                     self._await(job, item, met=False)
-        for id in self._singletons.ready():
+        for id in self.singletons.ready():
             self._resolve(id, SINGLETON)
         await self._recover_ended(ended)
 
@@ -181,9 +176,6 @@ class Dependencies:
             if isinstance(item, After) and item.target >= job.id:  # a cycle made by hand
                 note = never_note(item, "is not older than this job")
                 self._resolve(job.id, item.description, note)
-            elif isinstance(item, Foreign) and item.description in job.dependencies:
-                note = f"{unsupported(item)} (job may be stuck in DEPEND state)"
-                self._engine.raise_exception(job, TYPE, 4, note)
             else:
                 good.append(item)
         return good

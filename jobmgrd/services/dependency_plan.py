@@ -65,9 +65,6 @@ class Planner:
         ended: dict[int, Ended | None] = {}
         while unknown := {item.target for item in afters} - ended.keys() - self._engine.jobs.keys():
             ended |= await look_up(self._store, unknown)  # active ones may end meanwhile
-        for item in found.values():
-            if isinstance(item, Foreign):
-                raise RpcError(errno.EINVAL, unsupported(item))
         if SINGLETON in found and not self._must_wait(jobspec, userid):
             del found[SINGLETON]
         return Plan(

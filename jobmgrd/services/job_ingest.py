@@ -13,6 +13,7 @@ from jobmgrd.jobs.job import Job
 from jobmgrd.router import Route, Scope
 from jobmgrd.services.dependencies import Dependencies
 from jobmgrd.services.dependency_plan import Plan
+from jobmgrd.services.plugins import Plugins
 from protocol import jobid, signature
 from protocol.errors import FormatError, RpcError
 from protocol.job import URGENCY_DEFAULT, URGENCY_MAX, URGENCY_MIN, Flag
@@ -31,6 +32,12 @@ class Taken(NamedTuple):
     urgency: int
     flags: int
 
+    def draft(self, id: int) -> Job:
+        """The job that it would be."""
+        job = Job(id, self.jobspec, self.text)
+        job.userid, job.urgency, job.flags = self.userid, self.urgency, self.flags
+        return job
+
 
 class JobIngest:
     """Ids are FLUIDs that go on from the highest ever given, by a clock that never goes back.
@@ -38,6 +45,7 @@ class JobIngest:
     Args:
         engine: takes the jobs.
         dependencies: are told of jobs that wait for others.
+        plugins: have a say, and are told of all jobs.
         monotonic: that clock, in seconds.
         owner: whose processes jobs are; jobs of others may only be simulated.
     """
@@ -46,11 +54,13 @@ class JobIngest:
         self,
         engine: Engine,
         dependencies: Dependencies,
+        plugins: Plugins,
         monotonic: Callable[[], float],
         owner: int,
     ) -> None:
         self._engine = engine
         self._dependencies = dependencies
+        self._plugins = plugins
         self._monotonic = monotonic
         self._owner = owner
         self._ids = jobid.Generator(after=engine.max_jobid)
@@ -91,6 +101,8 @@ class JobIngest:
 
     def _take(self, taken: Taken, plan: Plan | None = None) -> "asyncio.Future[SubmitReply]":
         id = self._ids.next(int((self._monotonic() - self._epoch) * 1000))
+        if self._plugins.loaded or plan:
+            plan = self._plugins.admit(taken.draft(id), plan)
         future = self._engine.submit(
             id,
             taken.jobspec,
@@ -100,16 +112,18 @@ class JobIngest:
             flags=taken.flags,
             first=plan.first if plan else (),
         )
-        if plan or self._dependencies.counting:
-            self._wait(self._engine.jobs[id], plan, future)
+        if plan or self._dependencies.singletons.counting or self._plugins.loaded:
+            self._account(self._engine.jobs[id], plan, future)
         return future
 
-    def _wait(self, job: Job, plan: Plan | None, future: "asyncio.Future[SubmitReply]") -> None:
+    def _account(self, job: Job, plan: Plan | None, future: "asyncio.Future[SubmitReply]") -> None:
+        """Have the job counted where jobs are, until it ends or turns out not to be kept."""
         self._dependencies.taken(job, plan)
 
         def kept(future: "asyncio.Future[SubmitReply]") -> None:
             if future.cancelled() or future.exception() is not None:
                 self._dependencies.gone(job)
+                self._plugins.lost(job)
 
         future.add_done_callback(kept)
 

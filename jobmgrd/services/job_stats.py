@@ -18,6 +18,7 @@ from jobmgrd.flow import Flow
 from jobmgrd.router import Route, Router, Scope, cancel_route
 from jobmgrd.store.port import Count, Store
 from protocol import payload
+from protocol.events import PurgeEvent
 from protocol.job import Result, State
 from protocol.job_list import QueueStats, StatsReply
 
@@ -46,14 +47,17 @@ class JobStats:
         """All jobs, then those of each queue that has any or had any."""
         return self._watch(call) if isinstance(call, Stream) else self.count()
 
-    def changed(self) -> None:
+    def purged(self, _event: PurgeEvent) -> None:
         """Take in that jobs were purged."""
-        for ready in self._watchers.values():
-            ready.set()
+        self._changed()
 
     def committed(self, _batch: Sequence[Committed]) -> None:
         """See Listener."""
-        self.changed()
+        self._changed()
+
+    def _changed(self) -> None:
+        for ready in self._watchers.values():
+            ready.set()
 
     async def _watch(self, stream: Stream) -> None:
         flow, ready = Flow(stream), asyncio.Event()

@@ -8,6 +8,7 @@ from jobmgrd.clock import Clock
 from jobmgrd.engine import Engine
 from jobmgrd.router import Route, Scope
 from jobmgrd.services.journal import Journal
+from jobmgrd.services.plugins import Plugins
 from jobmgrd.services.purge import Purge
 from jobmgrd.services.totals import Totals
 from jobmgrd.store.port import Store
@@ -25,6 +26,7 @@ class Stats:
         journal: Journal,
         totals: Totals,
         archive: Archive | None,
+        plugins: Plugins,
         clock: Clock,
     ) -> None:
         self._engine = engine
@@ -33,6 +35,7 @@ class Stats:
         self._journal = journal
         self._totals = totals
         self._archive = archive
+        self._plugins = plugins
         self._clock = clock
 
     def routes(self) -> Iterable[Route]:
@@ -65,6 +68,7 @@ class Stats:
             archive=self._archive_stats(),
             totals=self._totals.stats(),
             orphans=store.orphans,
+            plugins=self._plugins.stats(),
             clock_jump=self._clock.jump,
         )
 

@@ -109,13 +109,15 @@ def test_an_urgency_change_asks_for_a_new_priority() -> None:
     """RFC 21: urgency takes a job in SCHED back to PRIORITY."""
     job = job_after(*LIFE[:4], ("urgency", {"urgency": 31, "userid": 0}))
     assert job.state is State.PRIORITY
-    assert priority_of(job.urgency) == PRIORITY_MAX
+    assert priority_of(job) == PRIORITY_MAX
 
 
 def test_held_jobs_have_no_priority() -> None:
     """Urgency 0 is hold, in flux-core's built-in priority plugin as here."""
-    assert priority_of(0) == 0
-    assert priority_of(16) == 16
+    job = job_after(*LIFE[:1])
+    for urgency, priority in ((0, 0), (16, 16)):
+        job.urgency = urgency
+        assert priority_of(job) == priority
 
 
 def test_replaying_a_log_gives_the_same_job() -> None:

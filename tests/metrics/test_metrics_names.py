@@ -53,6 +53,7 @@ def sample() -> Sample:
             archive=ArchiveStats("/a", 1, 0, "", 1),
             totals={},
             orphans=0,
+            plugins=[],
             clock_jump=0.0,
         ),
         store=StoreStats(3, 0, 0, 0, 1, 0.1, 4096, 0, writes=2, commit_times=Histogram()),

@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 import json
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from jobmgrd.call import PeerGoneError
@@ -13,6 +13,7 @@ from jobmgrd.exec.port import Attempt, Finished, Notify, Started
 from jobmgrd.jobs.nodes import NodeConfig
 from jobmgrd.jobs.retention import Candidate, History
 from jobmgrd.jobs.scheduler import Scheduler
+from jobmgrd.plugins.guard import Source
 from jobmgrd.publisher import Published
 from jobmgrd.router import Router
 from jobmgrd.services.annotate import Annotate
@@ -23,6 +24,7 @@ from jobmgrd.services.job_ingest import JobIngest
 from jobmgrd.services.job_list import JobList
 from jobmgrd.services.journal import Journal
 from jobmgrd.services.journal_window import Window
+from jobmgrd.services.plugins import Plugins
 from jobmgrd.services.retention import Retention
 from jobmgrd.store.memory import MemoryStore
 from protocol.events import PurgeEvent
@@ -116,6 +118,8 @@ class Bench:
 
     def __init__(self, cores: int = 4, window: Callable[[], Window] = Window) -> None:
         self.store = MemoryStore()
+        self.sources: Sequence[Source] = ()
+        """The plugins that `boot` loads."""
         self._cores = cores
         self._make_window = window
         self._ticks = itertools.count(1_000_000)
@@ -139,7 +143,11 @@ class Bench:
         self.dependencies = Dependencies(self.engine, self.store, self.holds, self.tick)
         self.engine.commits.class_of = self.retention.class_of
         self.engine.commits.rules_of = self.holds.rules_of
-        self.ingest = JobIngest(self.engine, self.dependencies, lambda: 1.0, OWNER.userid)
+        self.plugins = Plugins(self.engine, self.tick)
+        self.plugins.use(self.plugins.prepare(self.sources))
+        self.ingest = JobIngest(
+            self.engine, self.dependencies, self.plugins, lambda: 1.0, OWNER.userid
+        )
         self.annotate = Annotate(self.engine, self.journal.annotated)
         for listener in (self.journal, self.job_info, self.dependencies):
             self.engine.commits.listen(listener)
@@ -150,8 +158,9 @@ class Bench:
             JobList(self.engine, self.store, self.router, self.annotate.refresh),
         ):
             self.router.add(service)
-        await self.engine.recover(recovered)
+        await self.engine.recover(recovered, self.plugins.introduce)
         await self.dependencies.recover()
+        self.plugins.ask_again()
 
     def tick(self) -> float:
         """A clock that goes on by a millisecond whenever it is asked."""
