@@ -13,6 +13,7 @@ from jobmgrd.cli.dependency import DEPENDENCY_OPTIONS, dependencies
 from jobmgrd.cli.environment import environment
 from jobmgrd.cli.fsd import FSD
 from jobmgrd.cli.json_value import AssignmentType
+from jobmgrd.cli.requires import REQUIRES_OPTION, constraints
 from protocol.job import URGENCY_DEFAULT, URGENCY_EXPEDITE, URGENCY_HOLD, URGENCY_MAX, Flag
 from protocol.job_manager import SubmitRequest
 from protocol.jobspec import from_command
@@ -105,6 +106,7 @@ _OPTIONS: Final = (
         multiple=True,
         help="Set a jobspec attribute: system.KEY, or user.KEY; VAL may be JSON. Repeatable.",
     ),
+    REQUIRES_OPTION,
     *DEPENDENCY_OPTIONS,
     click.option(
         "--flags", multiple=True, metavar="FLAG[,FLAG]", help="waitable, debug. Repeatable."
@@ -130,6 +132,7 @@ class JobOptions(NamedTuple):
     error: str | None
     label_io: bool
     attributes: Sequence[tuple[str, Any]]
+    requires: tuple[dict[str, Any], ...]
     dependencies: Sequence[str]
     begin_time: float | None
     flags: Sequence[str]
@@ -152,6 +155,8 @@ def requester(
     flags = _flags(options.flags)
     cwd = str(Path(options.cwd or ".").absolute())
     attributes = dict(options.attributes)
+    if options.requires:
+        attributes["constraints"] = constraints(options.requires)
     exclusive = options.exclusive or (options.nodes is not None and options.ntasks is None)
 
     def request(cc: int | None) -> SubmitRequest:

@@ -8,6 +8,7 @@ import click
 from jobmgrd.cli.connection import connect
 from jobmgrd.cli.failure import CommandError, about
 from jobmgrd.cli.lazy import examples
+from jobmgrd.cli.resource_status import show
 from protocol.errors import RpcError
 
 
@@ -25,13 +26,17 @@ from protocol.errors import RpcError
     count=True,
     help="Replace the reason of drained nodes; given twice, the time, too.",
 )
-@click.argument("targets")
+@click.argument("targets", required=False)
 @click.argument("reason", nargs=-1)
-def drain(targets: str, reason: tuple[str, ...], force: int, *, update: bool) -> None:
+def drain(targets: str | None, reason: tuple[str, ...], force: int, *, update: bool) -> None:
     """Give new jobs nothing of some nodes, TARGETS: ranks such as 0-3, or hosts.
 
-    Jobs that run there go on. It holds until the nodes are undrained, restarts included.
+    Jobs that run there go on. It holds until the nodes are undrained, restarts included. Without
+    TARGETS, list what is drained.
     """
+    if targets is None:
+        show(drained=True)
+        return
     _ask("drain", targets, reason, force, update=update)
 
 

@@ -30,20 +30,27 @@ def status(*, as_json: bool) -> None:
 
     A drained node gets no new jobs; while some still run there, it is draining.
     """
-    with connect() as client, about("resource status"):
-        if as_json:
+    if as_json:
+        with connect() as client, about("resource status"):
             click.echo(json.dumps(client.rpc("resource.status")))
-            return
+        return
+    show()
+
+
+def show(*, drained: bool = False) -> None:
+    """Print the table, or only what of it is drained."""
+    with connect() as client, about("resource status"):
         found = client.rpc("resource.status", reply=StatusReply)
         busy = held(client.rpc("resource.sched-status", reply=SchedStatusReply).allocated)
-    for line in text_table.lines(_HEADINGS, _rows(found, busy)):
+    for line in text_table.lines(_HEADINGS, _rows(found, busy, drained)):
         click.echo(line)
 
 
-def _rows(found: StatusReply, busy: Held) -> Iterator[tuple[object, ...]]:
+def _rows(found: StatusReply, busy: Held, drained_only: bool) -> Iterator[tuple[object, ...]]:
     hosts = held(found.R).hosts
     drained = {rank for ranks in found.drain for rank in idset.parse(ranks)}
-    yield _row("avail", [rank for rank in hosts if rank not in drained], hosts)
+    if not drained_only:
+        yield _row("avail", [rank for rank in hosts if rank not in drained], hosts)
     for ranks, info in found.drain.items():
         for state, group in _split(idset.parse(ranks), busy):
             yield _row(state, group, hosts, info.timestamp, info.reason)

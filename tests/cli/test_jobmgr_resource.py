@@ -76,6 +76,7 @@ def test_a_drained_node_gets_no_new_jobs_until_it_is_undrained(
         ["drained", "1", "1"],
     ]
     assert lines[1][-4:] == ["test0", "disk", "is", "full"]
+    assert cells(jobmgr("resource", "drain").stdout) == lines[1:]
     three = submit(daemon, whole(3))[0]
     wait_for(daemon, three, "priority")
     again = jobmgr("resource", "drain", "1", "net")
@@ -86,6 +87,17 @@ def test_a_drained_node_gets_no_new_jobs_until_it_is_undrained(
     assert jobmgr("resource", "undrain", "1").exit_code == 0
     wait_for(daemon, three, "start")
     assert "test[1-3]" in jobmgr("job", "info", str(three), "R").stdout
+
+
+def test_a_job_runs_on_nodes_like_those_it_requires(jobmgr: Jobmgr) -> None:
+    """In RFC 35's syntax; what it cannot get is refused."""
+    run = jobmgr("run", "--requires=batch&-hosts:test2", "sh", "-c", "true")
+    assert (run.exit_code, run.stderr) == (0, "")
+    (id,) = jobmgr("jobs", "-a", "-n", "-o", "{id} {nodelist}").stdout.split("\n")[:1]
+    assert id.endswith(" test3")
+    refused = jobmgr("submit", "--requires=fast", "true")
+    assert 'of 0 nodes with 0 cores and 0 GPUs that match {"properties":["fast"]}' in refused.stderr
+    assert jobmgr("submit", "--requires=(fast", "true").exit_code == 2
 
 
 def test_targets_that_are_none_are_named(jobmgr: Jobmgr) -> None:
