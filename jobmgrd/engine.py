@@ -94,6 +94,8 @@ class Engine:
         self.max_jobid = 0
         self.priority_of: Callable[[Job], int] = priority_of
         """Tells the priority of a job that is about to wait for resources."""
+        self.hold_of: Callable[[Job], str | None] | None = None
+        """Names one more dependency of a job that is about to leave DEPEND, if it is to wait."""
         self.on_waitable_end: Effect = lambda _job: None
         """Told of each waitable job that has become inactive."""
 
@@ -292,7 +294,11 @@ class Engine:
         self.post(job, "validate")
 
     def _depend(self, job: Job) -> None:
-        self.post(job, "depend")
+        hold = None if self.hold_of is None else self.hold_of(job)
+        if hold is None:
+            self.post(job, "depend")
+        else:
+            self.post(job, "dependency-add", {"description": hold})
 
     def _prioritize(self, job: Job) -> None:
         self.post(job, "priority", {"priority": self.priority_of(job)})

@@ -85,13 +85,7 @@ class Foreign(Struct, frozen=True):
         return f"{self.scheme}={self.value}" if self.value else self.scheme
 
 
-class Held(Struct, frozen=True):
-    """A plugin wants the job to wait, without that its jobspec says so."""
-
-    description: str
-
-
-Dependency: TypeAlias = After | BeginTime | Singleton | Foreign | Held
+Dependency: TypeAlias = After | BeginTime | Singleton | Foreign
 
 
 def parse(given: Mapping[str, Any]) -> Dependency:

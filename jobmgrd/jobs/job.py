@@ -136,6 +136,12 @@ class Job:
         elif state is State.INACTIVE:
             self.t_clean = t
 
+    def has_met(self, description: str) -> bool:
+        """Whether a dependency was added, and removed again."""
+        removed = {"description": description}
+        events = map(eventlog.decode_line, self.entries)
+        return any(x.name == "dependency-remove" and x.context == removed for x in events)
+
     @property
     def result(self) -> Result:
         """How the job ended (RFC 43); meaningful once it is in CLEANUP or INACTIVE."""

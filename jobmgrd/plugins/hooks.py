@@ -42,9 +42,11 @@ class Hooks:
 
     @hookspec(firstresult=True)
     def hold(self, job: JobView) -> str | None:
-        """Shall this job wait in DEPEND? A description makes it a dependency of the job.
+        """Shall this job wait, which has met all its dependencies? For a description it does.
 
-        It waits until `manager.release(job.id, description)`. Asked when `dependency` is.
+        It stays in DEPEND until `manager.release(job.id, description)`, and is then asked again; a
+        description that it was released from before does not hold it. Asked, too, of jobs that
+        some plugin holds, whenever one is loaded anew.
         """
 
     @hookspec(firstresult=True)

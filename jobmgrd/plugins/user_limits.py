@@ -5,8 +5,8 @@
     conf = { max-active = 1000, max-running = 10, users = { alice = { max-running = 50 } } }
 
 A submit beyond max-active is refused. A job beyond max-running is taken in, and waits in DEPEND
-until another job of its user has ended; each that does not wait so counts as running, whatever else
-it waits for. Without a number there is no limit. (flux-accounting's mf_priority.cpp has both.)
+until another job of its user has ended. What has left DEPEND counts as running, so that never more
+do. Without a number there is no limit. (flux-accounting's mf_priority.cpp has both.)
 """
 
 from collections import defaultdict
@@ -38,16 +38,12 @@ class Conf(Limits, frozen=True, forbid_unknown_fields=True, rename="kebab"):
 
 
 class Jobs:
-    """The active jobs of a user, in the order of their submits."""
+    """The active jobs of a user: those that have a place to run, and those that wait for one."""
 
     def __init__(self) -> None:
-        self.released: set[int] = set()
-        self.waiting: dict[int, None] = {}
-
-    @property
-    def active(self) -> int:
-        """How many there are."""
-        return len(self.released) + len(self.waiting)
+        self.active: set[int] = set()
+        self.placed: set[int] = set()
+        self.waiting: dict[int, None] = {}  # the first comes first
 
 
 class UserLimits:
@@ -66,29 +62,28 @@ class UserLimits:
     def validate(self, job: JobView) -> str | None:
         """See Hooks."""
         limit = self._limits(job.userid).max_active
-        active = self._jobs[job.userid].active if job.userid in self._jobs else 0
-        if limit is not None and active >= limit:
+        active = self._jobs[job.userid].active if job.userid in self._jobs else ()
+        if limit is not None and len(active) >= limit:
             return f"user has max number of active jobs: {limit}"
         return None
 
     @hookimpl
     def job_new(self, job: JobView) -> None:
-        """See Hooks; a job that waits for this plugin says so by its dependencies."""
+        """See Hooks."""
         jobs = self._jobs[job.userid]
-        if job.state in ("NEW", "DEPEND"):
-            jobs.waiting[job.id] = None
-        else:
-            jobs.released.add(job.id)
+        jobs.active.add(job.id)
+        if job.state not in ("NEW", "DEPEND"):
+            jobs.placed.add(job.id)
 
     @hookimpl
     def hold(self, job: JobView) -> str | None:
         """See Hooks."""
         limit, jobs = self._limits(job.userid).max_running, self._jobs[job.userid]
-        if limit is not None and len(jobs.released) >= limit:
-            return DESCRIPTION
-        jobs.waiting.pop(job.id, None)
-        jobs.released.add(job.id)
-        return None
+        if limit is None or job.id in jobs.placed or len(jobs.placed) < limit:
+            jobs.placed.add(job.id)
+            return None
+        jobs.waiting[job.id] = None
+        return DESCRIPTION
 
     @hookimpl
     def job_lost(self, job: JobView) -> None:
@@ -102,13 +97,14 @@ class UserLimits:
 
     def _ended(self, job: JobView) -> None:
         jobs = self._jobs[job.userid]
-        jobs.released.discard(job.id)
+        jobs.active.discard(job.id)
+        jobs.placed.discard(job.id)
         jobs.waiting.pop(job.id, None)
         limit = self._limits(job.userid).max_running
-        while jobs.waiting and (limit is None or len(jobs.released) < limit):
+        while jobs.waiting and (limit is None or len(jobs.placed) < limit):
             id = next(iter(jobs.waiting))
             del jobs.waiting[id]
-            jobs.released.add(id)
+            jobs.placed.add(id)
             self._manager.release(id, DESCRIPTION)
         if not jobs.active:
             del self._jobs[job.userid]

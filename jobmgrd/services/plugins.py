@@ -1,6 +1,6 @@
 """Plugins: loaded as configured, asked at submit and by the engine, told what becomes of jobs.
 
-    submit -> dependency, validate -> job_new -> hold -> engine -> priority -> ...
+    submit -> dependency, validate -> job_new -> engine -> hold -> priority -> ...
     commit -> job_state, inactive_add        purge -> inactive_remove
 
 Without plugins nothing of this is called. A plugin whose configuration did not change stays as it
@@ -13,12 +13,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import structlog
-from msgspec.structs import asdict
+from msgspec.structs import asdict, replace
 
 from jobmgrd.call import Call
 from jobmgrd.commits import Committed
 from jobmgrd.engine import Engine
-from jobmgrd.jobs.dependencies import Foreign, Held
+from jobmgrd.jobs.dependencies import Foreign
 from jobmgrd.jobs.job import Job, priority_of
 from jobmgrd.plugins import ACCEPT, JobView, Refuse
 from jobmgrd.plugins.alarm import within
@@ -108,6 +108,8 @@ class Plugins:
         """Be called where some plugin wants to be, and nowhere else."""
         asked = any(plugin.has("priority") for plugin in self._plugins)
         self._engine.priority_of = self._priority if asked else priority_of
+        holds = any(plugin.has("hold") for plugin in self._plugins)
+        self._engine.hold_of = self._hold if holds else None
         told = any(plugin.has(hook) for plugin in self._plugins for hook in TOLD_OF_COMMITS)
         if told and not self._listening:
             self._engine.commits.listen(self)
@@ -149,9 +151,9 @@ class Plugins:
                     self._engine.raise_exception(job, TYPE, severity, note)
                 if answer is not ACCEPT:
                     awaited.add(item.description)
-        awaited.update(self._ask_all("hold", job=view))
-        for description in tuple(job.dependencies):
-            if description not in awaited and job.state is State.DEPEND:
+        held = job.dependencies.keys() - awaited
+        if held and job.state is State.DEPEND:
+            for description in held.difference(self._ask_all("hold", job=view)):
                 self._engine.post(job, "dependency-remove", {"description": description})
 
     # --- submit -----------------------------------------------------------------------------
@@ -171,10 +173,7 @@ class Plugins:
         for text in self._ask_all("validate", job=view):
             raise RpcError(errno.EINVAL, text)
         _introduce(self._plugins, job)
-        held = [Held(text) for text in dict.fromkeys(self._ask_all("hold", job=view))]
-        if plan is None:
-            return Plan(held) if held else None
-        return Plan([*plan.dependencies, *held], {*plan.met, *met}, plan.ended)
+        return plan and replace(plan, met={*plan.met, *met})
 
     def _is_met(self, view: JobView, item: Foreign) -> bool:
         answer = self._answer(view, item)
@@ -202,6 +201,11 @@ class Plugins:
         return (answer for answer in answers if answer is not None)
 
     # --- the life of jobs -------------------------------------------------------------------
+
+    def _hold(self, job: Job) -> str | None:
+        """For the engine: a job waits for each description once (RFC 26)."""
+        answers = self._ask_all("hold", job=JobView(job))
+        return next((text for text in answers if not job.has_met(text)), None)
 
     def _priority(self, job: Job) -> int:
         """For the engine: hold and expedite go before what any plugin says (prioritize.c)."""

@@ -175,14 +175,20 @@ async def test_a_dependency_of_a_scheme_of_a_plugins_is_its_to_answer(
 async def test_a_plugin_holds_a_job_by_a_dependency_of_its_own(
     bench: Bench, plugin: Noting
 ) -> None:
-    """Beside those that the job has."""
+    """Once the job has met its own; each description holds it once."""
     target = await submit(bench)
+    await start(bench, target)
     plugin.answers["hold"] = "limit"
     id = await submit(bench, f"afterok:{target}")
-    assert list(bench.engine.jobs[id].dependencies) == [f"after-success={target}", "limit"]
+    assert list(bench.engine.jobs[id].dependencies) == [f"after-success={target}"]
     await end(bench, target)
-    assert state(bench, id) is State.DEPEND
+    assert list(bench.engine.jobs[id].dependencies) == ["limit"]
+    plugin.answers["hold"] = "another limit"
     plugin.manager.release(id, "limit")
+    await bench.settle()
+    assert list(bench.engine.jobs[id].dependencies) == ["another limit"]
+    plugin.answers["hold"] = "limit"
+    plugin.manager.release(id, "another limit")
     await bench.settle()
     assert state(bench, id) is State.RUN
 
@@ -328,7 +334,7 @@ async def test_what_a_plugin_held_goes_when_it_is_removed(bench: Bench, plugin: 
     assert state(bench, held) is State.SCHED
     assert bench.engine.jobs[held].priority == 16
     assert list(bench.engine.jobs[asked].dependencies) == ["moon=full"]
-    name, context = (await events(bench, asked))[-2]
+    name, context = (await events(bench, asked))[-1]
     assert (name, context["severity"]) == ("exception", 4)
     assert context["note"] == (
         'dependency scheme "moon" not supported (job may be stuck in DEPEND state)'
@@ -442,6 +448,19 @@ async def test_user_limits_bound_what_runs(bench: Bench) -> None:
     load(bench, Source(limits.load, {"max-running": 2}))
     await bench.settle()
     assert state(bench, three) is State.SCHED
+
+
+async def test_a_job_takes_no_place_while_it_waits_for_something_else(bench: Bench) -> None:
+    """A user's later jobs run meanwhile."""
+    load(bench, Source("user-limits", {"max-running": 1}))
+    target = await submit(bench, urgency=HOLD_URGENCY)
+    await cancel(bench, await submit(bench, f"afterok:{target}"))
+    await cancel(bench, target)
+    timed = await submit(bench, f"begin-time:{bench.tick() + 1000}")
+    id = await submit(bench)
+    await bench.settle()
+    assert state(bench, timed) is State.DEPEND
+    assert state(bench, id) is State.RUN
 
 
 async def test_priority_by_user_puts_larger_shares_first(bench: Bench) -> None:
