@@ -9,6 +9,7 @@ counterpart is job-manager/event.c.
 import asyncio
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 import structlog
@@ -30,8 +31,9 @@ from jobmgrd.exec.port import (
     Started,
     Taken,
 )
+from jobmgrd.housekeeping import Housekeeping
 from jobmgrd.jobs.backfill import DEPTH, Held, Reservation, backfill
-from jobmgrd.jobs.job import EVENTLOG_VERSION, IMMUTABLE, Job, priority_of
+from jobmgrd.jobs.job import EVENTLOG_VERSION, IMMUTABLE, Job, Perilog, priority_of
 from jobmgrd.jobs.pending import Pending
 from jobmgrd.jobs.queue import PendingQueue
 from jobmgrd.jobs.queues import Queues
@@ -39,6 +41,8 @@ from jobmgrd.jobs.scheduler import Scheduler
 from jobmgrd.jobs.states import Action, next_action
 from jobmgrd.jobs.updates import DURATION
 from jobmgrd.output import JobOutput
+from jobmgrd.perilog import Perilogs
+from jobmgrd.site import Site
 from jobmgrd.store import rows
 from jobmgrd.store.port import Changes, Orphan, Recovered, Store
 from protocol import resource_set
@@ -78,13 +82,18 @@ class Engine:
             Action.DEPEND: self._depend,
             Action.PRIORITIZE: self._prioritize,
             Action.ENQUEUE: self._enqueue,
+            Action.PROLOG: partial(self._perilog, name="prolog"),
             Action.START: self._start,
             Action.END_TASKS: self._end_tasks,
+            Action.EPILOG: partial(self._perilog, name="epilog"),
             Action.FREE: self._free,
             Action.CLEAN: self._clean,
         }
         self.jobs: dict[int, Job] = {}
         self.commits = Commits(store, self._executor, self.jobs)
+        self.site = Site()
+        self.perilogs = Perilogs(self, self._executor, self.site, clock)
+        self.housekeeping = Housekeeping(self._executor, self.site, store, self._free_ranks, clock)
         self._output = JobOutput(self.commits, clock)
         self.input_taken: Callable[[Job], None] = lambda _job: None
         """Called when the oldest input that was written to a job is with its tasks."""
@@ -144,7 +153,7 @@ class Engine:
         for name, early in first:
             job.apply(self._clock(), name, early)
         self.commits.touch(job)
-        self._advance(job)
+        self.advance(job)
         return future
 
     async def recover(
@@ -176,6 +185,7 @@ class Engine:
                 await self._recall_output(job)
         for job in self.jobs.values():
             introduce(job)
+        self.housekeeping.recover(recovered.meta, self.jobs, self._scheduler.reserve)
         # All at once: a write says by its position that no job waits to be resumed.
         for job in tuple(self.jobs.values()):
             self._resume(job)
@@ -194,15 +204,17 @@ class Engine:
             self._holders[job.id] = job
         if job.state is State.SCHED:
             self.post(job, "flux-restart")
-        elif job.has_resources and job.status is None:
+        elif job.perilog is not None:
+            self.perilogs.resume(job)
+        elif job.has_resources and job.status is None and not job.epilog_done:
             self._resume_tasks(job)
         else:
-            self._advance(job)
+            self.advance(job)
 
     def _resume_tasks(self, job: Job) -> None:
         """Go on with a job that was about to start, or to end, or in between."""
         job.start_asked = True
-        elapsed = self._clock() - job.t_run
+        elapsed = self._clock() - (job.t_ready or job.t_run)
         attempt = self._attempt(job)
         if attempt is None:
             return
@@ -218,7 +230,7 @@ class Engine:
         else:
             if fate is Fate.RUNNING:
                 self._limit_time(job, elapsed)
-            self._advance(job)
+            self.advance(job)
 
     # --- events -----------------------------------------------------------------------------
 
@@ -231,7 +243,7 @@ class Engine:
             self.pending.remove(job.id)
             if job.state is State.CLEANUP:  # it may have been a head that kept others waiting
                 self.schedule_soon()
-        self._advance(job)
+        self.advance(job)
 
     def raise_exception(
         self, job: Job, type: str, severity: int, note: str, userid: int | None = None
@@ -275,7 +287,7 @@ class Engine:
             timer = self._timers.pop(job.id, None)
             if timer is not None:
                 timer.cancel()
-            self._limit_time(job, self._clock() - job.t_run)
+            self._limit_time(job, self._clock() - (job.t_ready or job.t_run))
 
     def signal(self, job: Job, signum: int) -> None:
         """Send a signal to a running job's processes."""
@@ -285,8 +297,9 @@ class Engine:
         """Write to the stdin of a running job's tasks."""
         self._executor.write(job.id, given)
 
-    def _advance(self, job: Job) -> None:
-        action = next_action(job)
+    def advance(self, job: Job) -> None:
+        """Do what is due for a job in its present state."""
+        action = next_action(job, self.perilogs.plan)
         if action is not None:
             self._steps[action](job)
 
@@ -318,7 +331,7 @@ class Engine:
     def _execute(self, job: Job) -> None:
         if job.state is not State.RUN:  # an exception came first: nothing was started
             job.start_asked = False
-            self._advance(job)
+            self.advance(job)
             return
         if self._stopping:
             return  # it is left to the next daemon
@@ -344,19 +357,36 @@ class Engine:
         if job.state is State.RUN:
             self.raise_exception(job, "timeout", 0, "resource allocation expired")
 
+    def _perilog(self, job: Job, name: Perilog) -> None:
+        if not self._stopping:  # else it is left to the next daemon
+            self.perilogs.begin(job, name)
+
     def _end_tasks(self, job: Job) -> None:
         job.end_asked = True
-        self._executor.cancel(job.id)
+        if job.perilog is None:
+            self._executor.cancel(job.id)
+        else:
+            self.perilogs.cancel(job)
 
     def _free(self, job: Job) -> None:
         timer = self._timers.pop(job.id, None)
         if timer is not None:
             timer.cancel()
-        self._scheduler.free_alloc(job.ranks)
+        if job.id in self.perilogs.draining:
+            return
+        if job.id not in self.housekeeping.taken:
+            if self.housekeeping.command:
+                self.housekeeping.take(job, self.advance)  # comes back here
+                return
+            self._scheduler.free_alloc(job.ranks)
+            self.schedule_soon()
         self._holders.pop(job.id, None)
         if job.start_asked:
             job.apply(self._clock(), "release", _RELEASE_ALL)
         self.post(job, "free")
+
+    def _free_ranks(self, ranks: Sequence[Rank]) -> None:
+        self._scheduler.free_alloc(ranks)
         self.schedule_soon()
 
     def _clean(self, job: Job) -> None:
@@ -435,7 +465,11 @@ class Engine:
     def _executed(self, event: ExecEvent) -> None:
         """What the executor tells; the job may have ended by itself meanwhile."""
         job = self.jobs.get(event.id)
-        if job is None:
+        if job is None or job.state is State.INACTIVE:
+            self.housekeeping.executed(event)
+            return
+        if job.perilog is not None:
+            self.perilogs.executed(job, event)
             return
         match event:
             case Started():
@@ -457,7 +491,7 @@ class Engine:
 
     async def stop(self, note: str, *, leave: bool) -> None:
         """End running jobs with an exception, or leave them; wait until all is durable."""
-        self._stopping = True
+        self._stopping = self.site.stopping = True
         if leave:
             await self._executor.close()
         else:

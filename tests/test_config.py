@@ -24,6 +24,7 @@ from jobmgrd.config import (
 from jobmgrd.config.schema import Archive
 from jobmgrd.jobs.retention import UNLIMITED, Limits
 from jobmgrd.jobs.rules import RULES_MAX, Rule
+from jobmgrd.jobs.site_command import SiteCommand
 from protocol.job import Result
 
 Write = Callable[[str, str], Path]
@@ -182,7 +183,8 @@ def test_an_unknown_key_is_refused_with_the_nearest_one() -> None:
     assert text == (
         "config.load: [job-manager] inactive-age-limits: unknown key (did you mean "
         "inactive-age-limit?), expected one of inactive-age-limit, inactive-num-limit, "
-        "purge-budget, stop-queues-on-restart, tombstone-limit, archive, retention, plugins"
+        "purge-budget, stop-queues-on-restart, tombstone-limit, archive, prolog, epilog, "
+        "housekeeping, retention, plugins"
     )
 
 
@@ -221,6 +223,16 @@ def test_a_key_outside_of_a_table_is_refused() -> None:
         ("job-manager.tombstone-limit", "age", 90, "Expected string, got integer"),
         ("job-manager.archive", "format", "parquet", "unknown value 'parquet'"),
         ("job-manager.archive", "path", "archive.sqlite", "relative path 'archive.sqlite'"),
+        ("job-manager.prolog", "command", "/etc/prolog", "Expected array, got string"),
+        ("job-manager.prolog", "command", [], "array is empty"),
+        ("job-manager.epilog", "command", ["", "x"], "the command's name is empty"),
+        ("job-manager.epilog", "command", ["a\0"], "NUL in a command"),
+        ("job-manager.epilog", "command", [3], "Expected string, got integer"),
+        ("job-manager.epilog", "cancel-on-exception", True, "unknown key"),
+        ("job-manager.housekeeping", "release-after", "1m", "unknown key"),
+        ("job-manager.prolog", "timeout", 30, "Expected string, got integer"),
+        ("job-manager.prolog", "kill-timeout", 0, "must be > 0 and finite"),
+        ("job-manager.prolog", "kill-timeout", "1m", "Expected real, got string"),
         ("heartbeat", "period", "0s", "must be > 0"),
         ("heartbeat", "period", "inf", "must be finite"),
         ("exec", "kill-timeout", "infinity", "must be finite"),
@@ -494,3 +506,21 @@ def test_templates_stand_for_the_directories() -> None:
     places = {"rundir": Path("/r"), "statedir": Path("/s")}
     assert expand(Config().rpc.bind[0], **places) == "ipc:///r/rpc"
     assert expand(Config().store.path, **places) == "/s/jobs.sqlite"
+
+
+def test_a_command_of_the_site_is_switched_on_by_its_table() -> None:
+    """The command is required; times are as flux-config-job-manager(5) has them."""
+    assert Config().job_manager.prolog is None
+    text = refusal({"job-manager": {"prolog": {"timeout": "1m"}}})
+    assert text.startswith("config.load: [job-manager.prolog] command: key is missing")
+    tables = {
+        "prolog": {"command": ["/etc/prolog", "-v"]},
+        "epilog": {"command": ["/etc/epilog"], "timeout": "infinity", "kill-timeout": 1.5},
+    }
+    loaded = check({"job-manager": tables}, "config.load").config.job_manager
+    assert loaded.prolog is not None
+    assert loaded.prolog.site_command == SiteCommand(
+        ("/etc/prolog", "-v"), 1800.0, 60.0, cancel_on_exception=True
+    )
+    assert loaded.epilog is not None
+    assert loaded.epilog.site_command == SiteCommand(("/etc/epilog",), 0.0, 1.5)

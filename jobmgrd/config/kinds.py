@@ -162,6 +162,28 @@ def ids(*, high: int) -> Kind:
     return Kind(f'numbers from 0 to {high}, such as "0-3" (RFC 22)', read)
 
 
+def _read_timeout(value: object) -> float:
+    seconds = fsd.parse(_string(value))
+    return 0.0 if math.isinf(seconds) else seconds
+
+
+def _read_seconds(value: object) -> float:
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise TypeError(f"Expected real, got {type_name(value)}")
+    if not 0 < value < math.inf:
+        raise ValueError("must be > 0 and finite")
+    return float(value)
+
+
+def _read_command(value: object) -> tuple[str, ...]:
+    words = tuple(_string(item) for item in _filled(_array(value)))
+    if not words[0]:
+        raise ValueError("the command's name is empty")
+    if "\0" in "".join(words):
+        raise ValueError("NUL in a command")
+    return words
+
+
 def _read_flag(value: object) -> bool:
     if not isinstance(value, bool):
         raise TypeError(f"Expected true or false, got {type_name(value)}")
@@ -321,6 +343,9 @@ def _read_table(value: object) -> Mapping[str, object]:
     return value
 
 
+TIMEOUT: Final = Kind('a duration such as "30s" or "5m", or "0" for none', _read_timeout)
+SECONDS: Final = Kind("a number of seconds", _read_seconds)
+COMMAND: Final = Kind('the words of a command such as ["/etc/prolog", "-v"]', _read_command)
 FLAG: Final = Kind("true or false", _read_flag)
 AGE_LIMIT: Final = Kind('a duration such as "12h" or "7d", or "inf" for no limit', _read_age_limit)
 NUM_LIMIT: Final = Kind("an integer, or -1 for no limit", _read_num_limit)

@@ -24,6 +24,7 @@ from jobmgrd.jobs.policy import Policy, Size
 from jobmgrd.jobs.queues import QueueConfig
 from jobmgrd.jobs.retention import UNLIMITED, Limits
 from jobmgrd.jobs.rules import RULES_MAX, Rule
+from jobmgrd.jobs.site_command import SiteCommand
 from jobmgrd.logs import Format, Level
 from jobmgrd.plugins.guard import Source
 from protocol.job import Result
@@ -158,12 +159,46 @@ class Plugin(Table, frozen=True):
         return Source(self.load, self.conf)
 
 
+class Prolog(Table, frozen=True):
+    """A command that runs before each job's tasks; seconds, and a timeout of 0.0 is none."""
+
+    command: Annotated[tuple[str, ...], kinds.COMMAND]
+    timeout: Annotated[float, kinds.TIMEOUT] = 1800.0
+    kill_timeout: Annotated[float, kinds.SECONDS] = 60.0
+    cancel_on_exception: Annotated[bool, kinds.FLAG] = True
+
+    @property
+    def site_command(self) -> SiteCommand:
+        """The command as the engine takes it."""
+        return SiteCommand(self.command, self.timeout, self.kill_timeout, self.cancel_on_exception)
+
+
+class Epilog(Table, frozen=True):
+    """A command that runs after each job's tasks; seconds, and a timeout of 0.0 is none."""
+
+    command: Annotated[tuple[str, ...], kinds.COMMAND]
+    timeout: Annotated[float, kinds.TIMEOUT] = 0.0
+    kill_timeout: Annotated[float, kinds.SECONDS] = 60.0
+
+    @property
+    def site_command(self) -> SiteCommand:
+        """The command as the engine takes it."""
+        return SiteCommand(self.command, self.timeout, self.kill_timeout)
+
+
+class Housekeeping(Table, frozen=True):
+    """A command that runs after each job, before its resources are given to others."""
+
+    command: Annotated[tuple[str, ...], kinds.COMMAND]
+
+
 class JobManager(Table, frozen=True):
     """How long ended jobs stay (flux-config-job-manager(5)); seconds, and -1 is unlimited.
 
     `purge_budget` is the time one heartbeat's purging may take; None follows the heartbeat.
     `retention` holds for the jobs that its rules match, the first that does, within the limits
-    over all jobs. Without `archive`, purged jobs are not written anywhere.
+    over all jobs. Without `archive`, purged jobs are not written anywhere. `prolog`, `epilog` and
+    `housekeeping` run if they are there.
     """
 
     inactive_age_limit: Annotated[float, kinds.AGE_LIMIT] = UNLIMITED
@@ -172,6 +207,9 @@ class JobManager(Table, frozen=True):
     stop_queues_on_restart: Annotated[bool, kinds.FLAG, RESTART] = False
     tombstone_limit: TombstoneLimit = TombstoneLimit()
     archive: Annotated[Archive | None, RESTART] = None
+    prolog: Annotated[Prolog | None, None] = None
+    epilog: Annotated[Epilog | None, None] = None
+    housekeeping: Annotated[Housekeeping | None, None] = None
     retention: Annotated[tuple[Rule, ...], Rows(Retention, Retention.rule, RULES_MAX)] = ()
     plugins: Annotated[tuple[Source, ...], Rows(Plugin, Plugin.source, PLUGINS_MAX, "load")] = ()
 

@@ -1,7 +1,7 @@
 """A job while it is active: what its eventlog, jobspec and R say, in a form to decide by."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, Literal, TypeAlias
 
 from jobmgrd.jobs.states import FATAL, TRANSITIONS
 from jobmgrd.jobs.updates import updated
@@ -25,6 +25,10 @@ IMMUTABLE: Final = "immutable"
 """The name of the flag in a set-flags event."""
 
 
+Perilog: TypeAlias = Literal["prolog", "epilog"]
+"""A command of the site that runs around a job."""
+
+
 class Job:
     """One active job. `apply` is the only way its state changes.
 
@@ -32,7 +36,8 @@ class Job:
     before it. `start_asked`, `end_asked` and `has_output` are the job manager's own notes, not in
     the eventlog: whether execution was asked to start and to end, and has written anything.
     `jobspec` follows its updates, `jobspec_json` and `R` stay as they were. An `immutable` job is
-    updated by the owner of the instance alone.
+    updated by the owner of the instance alone. `perilog` is the command of the site that runs;
+    `t_ready` is when a prolog has ended, if there was one, and tasks could be started.
     """
 
     __slots__ = (
@@ -41,6 +46,7 @@ class Job:
         "dependencies",
         "end_asked",
         "entries",
+        "epilog_done",
         "exception",
         "flags",
         "has_output",
@@ -52,7 +58,9 @@ class Job:
         "memo",
         "moves",
         "output_lines",
+        "perilog",
         "priority",
+        "prolog_done",
         "ranks",
         "sched",
         "start_asked",
@@ -62,6 +70,7 @@ class Job:
         "t_clean",
         "t_cleanup",
         "t_depend",
+        "t_ready",
         "t_run",
         "t_submit",
         "urgency",
@@ -83,6 +92,9 @@ class Job:
         self.moves: list[tuple[State, float]] = []  # states come to since the last write, and when
         self.committed = 0  # how many of `entries` are durable
         self.output_lines = 0  # how many lines of output are durable
+        self.perilog: Perilog | None = None
+        self.prolog_done = self.epilog_done = False
+        self.t_ready = 0.0
         self.t_submit = self.t_depend = self.t_run = self.t_cleanup = self.t_clean = 0.0
         self.has_resources = self.has_output = self.immutable = False
         self.start_asked = self.started = self.end_asked = False
@@ -219,6 +231,25 @@ def _finish(job: Job, _t: float, context: Mapping[str, Any]) -> None:
     job.status = context["status"]
 
 
+def _prolog_start(job: Job, _t: float, _context: Mapping[str, Any]) -> None:
+    job.perilog = "prolog"
+
+
+def _prolog_finish(job: Job, t: float, _context: Mapping[str, Any]) -> None:
+    job.perilog = None
+    job.prolog_done = True
+    job.t_ready = t
+
+
+def _epilog_start(job: Job, _t: float, _context: Mapping[str, Any]) -> None:
+    job.perilog = "epilog"
+
+
+def _epilog_finish(job: Job, _t: float, _context: Mapping[str, Any]) -> None:
+    job.perilog = None
+    job.epilog_done = True
+
+
 def _memo(job: Job, _t: float, context: Mapping[str, Any]) -> None:
     for key, value in context.items():
         if value is None:
@@ -254,6 +285,10 @@ _FACTS: Final = {
     "set-flags": _set_flags,
     "priority": _priority,
     "alloc": _alloc,
+    "prolog-start": _prolog_start,
+    "prolog-finish": _prolog_finish,
+    "epilog-start": _epilog_start,
+    "epilog-finish": _epilog_finish,
     "free": _free,
     "start": _start,
     "finish": _finish,

@@ -126,15 +126,22 @@ class Queues:
             FormatError: there is no such queue, it is disabled, or the job has constraints that are
                 not those of its present queue.
         """
-        self.named(name)
-        if not self.switches[name].enable:
-            raise FormatError(f"queue {name} is currently disabled")
+        self.check_enabled(name)
         now = self._configs.get(spec.queue, QueueConfig()).requires
         if spec.constraints != ({"properties": list(now)} if now else {}):
             text = "job appears to have non-queue constraints, unable to update queue to"
             raise FormatError(f"{text} {name}")
         required = self._configs[name].requires
         return {"properties": list(required)} if required else {}
+
+    def check_enabled(self, name: str) -> None:
+        """Refuse to move jobs to a queue.
+
+        Raises:
+            FormatError: there is no such queue, or it is disabled.
+        """
+        if not self.switches[self.named(name)].enable:
+            raise FormatError(f"queue {name} is currently disabled")
 
     def requires(self, name: str) -> tuple[str, ...]:
         """The properties of a queue's nodes."""

@@ -1,7 +1,8 @@
 """Wires every service: what each is given, who listens to whom, what a reload reaches."""
 
+import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -11,6 +12,7 @@ from jobmgrd.access import Access
 from jobmgrd.archive.port import Archive
 from jobmgrd.clock import Clock
 from jobmgrd.config import Config, ConfigError, Loaded
+from jobmgrd.config.schema import JobManager
 from jobmgrd.engine import Engine
 from jobmgrd.log_ring import RING
 from jobmgrd.plugins.guard import Plugin
@@ -134,6 +136,7 @@ async def assemble(parts: Parts) -> Services:
     queues = QueueService(engine, store, parts.recovered.meta)
     drain = Drain(engine, router)
     resource_drain = ResourceDrain(engine, store, parts.recovered.meta, clock)
+    engine.site.connect(_environ(parts.rundir), resource_drain.drain_ranks, parts.spawn)
     wait = Wait(engine, store, router)
     job_info = JobInfo(engine, store, router)
     events = EventService(publish, router)
@@ -159,6 +162,7 @@ async def assemble(parts: Parts) -> Services:
         drain.look_soon()
         job_state.configure(enabled=new.events.job_state)
         plugins.use(prepared)
+        _configure_site(engine, new.job_manager)
 
     stats = Stats(engine, store, purge, journal, totals, archive, plugins, clock)
     config = ConfigService(parts.config_path, parts.loaded, apply)
@@ -239,6 +243,20 @@ def _announce(told: Sequence[Callable[[PurgeEvent], object]], event: PurgeEvent)
     """Tell everybody of a purge that is durable."""
     for tell in told:
         tell(event)
+
+
+def _environ(rundir: Path) -> Mapping[str, str]:
+    """What commands of the site find in their environment: the daemon's, and where it is."""
+    return {**os.environ, "JOBMGRD_URI": str(rundir), "FLUX_URI": f"local://{rundir}/local"}
+
+
+def _configure_site(engine: Engine, config: JobManager) -> None:
+    prolog, epilog, housekeeping = config.prolog, config.epilog, config.housekeeping
+    engine.perilogs.configure(
+        None if prolog is None else prolog.site_command,
+        None if epilog is None else epilog.site_command,
+    )
+    engine.housekeeping.command = housekeeping.command if housekeeping is not None else ()
 
 
 def _publish_again(purge_log: PurgeLog, records: list[PurgeRecord]) -> None:

@@ -57,7 +57,7 @@ class Stats:
             active_jobs=self._engine.active,
             inactive_jobs=store.inactive,
             max_jobid=self._engine.max_jobid,
-            housekeeping={"running": {}},
+            housekeeping=self._engine.housekeeping.stats,
             purge=self._purge.stats(),
             store=StoreStats(
                 commits=store.commits,

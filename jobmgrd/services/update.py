@@ -57,43 +57,50 @@ class Update:
             raise RpcError(errno.EPERM, text)
         unlimited = call.cred.is_owner and request.updates.keys() == {DURATION}
         try:
-            updates = self._moved(job, request.updates)
-            spec = self._check(job, updates, call.cred)
-            if not unlimited and not job.state & State.RUNNING:
-                self._engine.queues.policy(spec.queue).check(spec)
+            for path, value in request.updates.items():
+                _check(job, path, value, call.cred)
+            updates = self._with_constraints(job, request.updates)
+            spec = _with(job, updates)
+            self._check_room(job, spec, updates)
+            if not unlimited and not updates.keys().isdisjoint((DURATION, QUEUE)):
+                queues = self._engine.queues
+                queues.policy(queues.named(spec.queue)).check(spec)
         except FormatError as error:
             raise RpcError(errno.EINVAL, str(error)) from error
         others = unlimited and call.cred.userid != job.userid
         self._engine.update(job, updates, immutable=others and not job.immutable)
         return self._engine.durable(job)
 
-    def _moved(self, job: Job, updates: Mapping[str, Any]) -> Mapping[str, Any]:
-        """With another queue, its constraints take the place of the old one's (queue.c)."""
-        name = updates.get(QUEUE)
-        if not isinstance(name, str) or name in ("", job.jobspec.queue):
-            return updates  # its rule refuses it
-        if job.state & State.RUNNING:
-            return updates
-        return {CONSTRAINTS: self._engine.queues.moving(job.jobspec, name), **updates}
+    def _with_constraints(self, job: Job, updates: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The updates, with what the queue asks of nodes in the constraints, as at the submit."""
+        queues = self._engine.queues
+        if QUEUE in updates and CONSTRAINTS not in updates:
+            return {CONSTRAINTS: queues.moving(job.jobspec, updates[QUEUE]), **updates}
+        if QUEUE in updates:
+            queues.check_enabled(updates[QUEUE])
+        if CONSTRAINTS in updates:
+            given = queues.missing(_with(job, updates))
+            updates = {**updates, CONSTRAINTS: given.get("constraints", updates[CONSTRAINTS])}
+        return updates
 
-    def _check(self, job: Job, updates: Mapping[str, Any], cred: Cred) -> Jobspec:
-        for path, value in updates.items():
-            rule = _RULES.get(path)
-            if rule is None:
-                raise FormatError(f"update of {path} not supported")
-            rule(job, value, cred)
-        spec = _with(job, updates)
+    def _check_room(self, job: Job, spec: Jobspec, updates: Mapping[str, Any]) -> None:
         if job.state & State.RUNNING:
             if DURATION in updates and 0 < spec.duration <= self._clock() - job.t_run:
                 raise FormatError("requested duration places job expiration in the past")
         elif not updates.keys().isdisjoint((QUEUE, CONSTRAINTS)):
             self._engine.scheduler.check(spec)
-        return spec
 
 
 def _check_paths(updates: Mapping[str, Any]) -> None:
     if not updates or any(path.partition(".")[0] not in _ROOTS for path in updates):
         raise RpcError(errno.EINVAL, "one or more jobspec updates are invalid")
+
+
+def _check(job: Job, path: str, value: Any, cred: Cred) -> None:  # noqa: ANN401 - whatever was sent
+    rule = _RULES.get(path)
+    if rule is None:
+        raise FormatError(f"update of {path} not supported")
+    rule(job, value, cred)
 
 
 def _with(job: Job, updates: Mapping[str, Any]) -> Jobspec:
@@ -102,7 +109,7 @@ def _with(job: Job, updates: Mapping[str, Any]) -> Jobspec:
     return parse(update("jobspec", msgspec.json.decode(job.jobspec_json), entries))
 
 
-def _duration(job: Job, value: Any, cred: Cred) -> None:  # noqa: ANN401 - whatever was sent
+def _duration(job: Job, value: Any, cred: Cred) -> None:  # noqa: ANN401
     if not isinstance(value, int | float) or isinstance(value, bool):
         raise FormatError(f"{DURATION}: expected a number of seconds")
     if value < 0:

@@ -116,11 +116,16 @@ class Bench:
 
     executor: Executor
 
-    def __init__(self, cores: int = 4, window: Callable[[], Window] = Window) -> None:
+    def __init__(
+        self,
+        cores: int = 4,
+        window: Callable[[], Window] = Window,
+        properties: frozenset[str] = frozenset(),
+    ) -> None:
         self.store = MemoryStore()
         self.sources: Sequence[Source] = ()
         """The plugins that `boot` loads."""
-        self._cores = cores
+        self._node = NodeConfig(0, "host", cores, properties=properties)
         self._make_window = window
         self._ticks = itertools.count(1_000_000)
         self._ids = itertools.count(1)
@@ -131,7 +136,7 @@ class Bench:
         """Start, or start anew after a crash."""
         recovered = await self.store.open()
         self.router = Router(self.spawn)
-        scheduler = Scheduler([NodeConfig(0, "host", self._cores)])
+        scheduler = Scheduler([self._node])
         self.engine = Engine(self.store, scheduler, self._make_executor, self.tick)
         self.engine.max_jobid = recovered.max_jobid
         self.journal = Journal(self.engine, self.store, self.router, self._make_window())

@@ -23,13 +23,32 @@ CONSTRAINTS = "attributes.system.constraints"
 NAME = "attributes.system.job.name"
 
 
+QUEUES = {
+    "debug": QueueConfig(),
+    "batch": QueueConfig(requires=("fast",), policy=Policy(duration=3600.0)),
+    "closed": QueueConfig(),
+}
+
+
 class Updating(Bench):
-    """The bench with the service."""
+    """The bench with the service and a few queues."""
+
+    def __init__(self) -> None:
+        super().__init__(properties=frozenset({"fast", "slow"}))
 
     async def boot(self) -> None:
         """See Bench."""
         await super().boot()
+        self.engine.queues.configure(Policy(default_queue="debug"), QUEUES)
+        self.engine.queues.disable("closed", "of no use")
+        for name in QUEUES:
+            self.engine.queues.start(name)
+        self.engine.arrange_queues()
         self.router.add(Update(self.engine, self.store, lambda: self.now))
+
+    async def submit(self, urgency: int = 16, flags: int = 0, **options: Any) -> int:  # noqa: ANN401
+        """See Bench; the queue is the default one."""
+        return await super().submit(urgency, flags, **{"queue": "debug"} | options)
 
     @property
     def now(self) -> float:
@@ -39,12 +58,6 @@ class Updating(Bench):
     async def update(self, id: int, updates: dict[str, Any], cred: Cred = OWNER) -> Any:  # noqa: ANN401
         """The answer to an update."""
         return await self.ask("job-manager.update", {"id": id, "updates": updates}, cred)
-
-    def have_queues(self, **configs: QueueConfig) -> None:
-        """Have these queues, started."""
-        self.engine.queues.configure(Policy(), configs)
-        self.engine.queues.start(None)
-        self.engine.arrange_queues()
 
     def events(self, id: int, *names: str) -> list[dict[str, Any]]:
         """The contexts of the events of these names of an active job."""
@@ -72,13 +85,15 @@ async def bench() -> Updating:
 async def test_a_pending_job_is_updated_and_queued_again(bench: Updating) -> None:
     """It goes by PRIORITY, so that whatever depends on the jobspec is decided anew (RFC 21)."""
     id = await bench.submit(urgency=URGENCY_HOLD)
-    bench.have_queues(batch=QueueConfig())
     assert await bench.update(id, {NAME: "night", QUEUE: "batch", DURATION: 90}) == {}
     job = bench.engine.jobs[id]
     assert (job.jobspec.name, job.jobspec.queue, job.jobspec.duration) == ("night", "batch", 90.0)
     assert job.state is State.SCHED
-    updates = {NAME: "night", QUEUE: "batch", DURATION: 90}
-    assert bench.events(id, "jobspec-update") == [{CONSTRAINTS: {}, **updates}]
+    fast = {"properties": ["fast"]}
+    assert bench.events(id, "jobspec-update") == [
+        {CONSTRAINTS: fast, NAME: "night", QUEUE: "batch", DURATION: 90}
+    ]
+    assert job.jobspec.constraints == fast
     assert len(bench.events(id, "priority")) == 2
     bench.engine.post(job, "urgency", {"userid": 1, "urgency": 16})
     await bench.until(lambda: id in bench.executor.attempts)
@@ -171,32 +186,51 @@ async def test_what_a_running_job_keeps(bench: Updating) -> None:
     assert bench.engine.jobs[id].eventlog == before
 
 
-async def test_a_queue_that_is_set_already_is_refused(bench: Updating) -> None:
-    """In Flux's words."""
-    id = await bench.submit(urgency=URGENCY_HOLD, queue="batch")
-    refused = await bench.update(id, {QUEUE: "batch"})
-    assert refused == (errno.EINVAL, "job queue is already set to batch")
+@pytest.mark.parametrize(
+    ("updates", "text"),
+    [
+        ({QUEUE: "debug"}, "job queue is already set to debug"),
+        ({QUEUE: "none"}, "'none' is not a valid queue"),
+        ({QUEUE: "closed"}, "queue closed is currently disabled"),
+        (
+            {QUEUE: "batch"},
+            "requested duration (2h) exceeds policy limit of 1h for queue batch",
+        ),
+        ({CONSTRAINTS: {"properties": ["none"]}}, "unsatisfiable request"),
+        ({CONSTRAINTS: {"nonsense": 1}}, "unknown constraint operator"),
+    ],
+)
+async def test_the_new_queue_must_take_the_job(
+    bench: Updating, updates: dict[str, Any], text: str
+) -> None:
+    """As at its submission, in Flux's words."""
+    id = await bench.submit(urgency=URGENCY_HOLD, queue="debug", duration=7200.0)
+    errnum, refused = await bench.update(id, updates)
+    assert errnum == errno.EINVAL
+    assert text in refused
 
 
-async def test_a_job_moves_to_a_queue_that_takes_it(bench: Updating) -> None:
-    """With the constraints of the new one; in Flux's words if it cannot."""
-    short = QueueConfig(policy=Policy(duration=60.0))
-    bench.have_queues(batch=QueueConfig(), short=short, off=QueueConfig())
-    bench.engine.queues.disable("off", "why")
-    id = await bench.submit(urgency=URGENCY_HOLD, queue="batch")
-    for name, text in (
-        ("x", "'x' is not a valid queue"),
-        ("off", "queue off is currently disabled"),
-        ("short", "requested duration (unlimited) exceeds policy limit of 1m for queue short"),
-    ):
-        assert await bench.update(id, {QUEUE: name}) == (errno.EINVAL, text)
-    assert bench.engine.jobs[id].jobspec.queue == "batch"
-    assert await bench.update(id, {QUEUE: "short", DURATION: 60.0}) == {}
-    assert await bench.update(id, {CONSTRAINTS: {"hostlist": ["host"]}}) == {}
-    assert await bench.update(id, {QUEUE: "batch"}) == (
-        errno.EINVAL,
-        "job appears to have non-queue constraints, unable to update queue to batch",
-    )
+async def test_constraints_follow_the_queue(bench: Updating) -> None:
+    """Those of the queue are always there; a user's own are not overwritten unasked."""
+    id = await bench.submit(urgency=URGENCY_HOLD, queue="debug")
+    job = bench.engine.jobs[id]
+    await bench.update(id, {QUEUE: "batch", DURATION: 60.0})
+    assert await bench.update(id, {CONSTRAINTS: {"properties": ["slow"]}}) == {}
+    assert job.jobspec.constraints == {"properties": ["slow", "fast"]}
+    refused = await bench.update(id, {QUEUE: "debug"})
+    text = "job appears to have non-queue constraints, unable to update queue to debug"
+    assert refused == (errno.EINVAL, text)
+    assert await bench.update(id, {QUEUE: "debug", CONSTRAINTS: {}}) == {}
+    assert (job.jobspec.queue, job.jobspec.constraints) == ("debug", {})
+
+
+async def test_limits_bind_guests_and_not_the_owner(bench: Updating) -> None:
+    """flux-core's update-duration lets the owner of the instance give any duration."""
+    id = await bench.submit(urgency=URGENCY_HOLD, queue="batch", duration=60.0)
+    errnum, text = await bench.update(id, {DURATION: 7200.0}, ITS_USER)
+    assert errnum == errno.EINVAL
+    assert text == "requested duration (2h) exceeds policy limit of 1h for queue batch"
+    assert await bench.update(id, {DURATION: 7200.0}) == {}
 
 
 async def test_guests_update_their_own_pending_jobs(bench: Updating) -> None:
