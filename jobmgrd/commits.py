@@ -23,7 +23,7 @@ from jobmgrd.exec.port import Executor
 from jobmgrd.jobs.job import Job
 from jobmgrd.jobs.retention import DEFAULT
 from jobmgrd.store import rows
-from jobmgrd.store.port import Changes, OutputRow, Store
+from jobmgrd.store.port import Changes, OutputRow, Store, StoreError
 from protocol.job import State
 from protocol.job_manager import SubmitReply
 
@@ -125,12 +125,20 @@ class Commits:
         self.touch(job)
 
     async def drain(self) -> None:
-        """Write until nothing is dirty."""
+        """Write until nothing is dirty, and how far the executor has told."""
         while self._writing is not None or self._dirty:
             self._flush()
             if self._writing is not None:
                 await asyncio.wait([self._writing])
                 await asyncio.sleep(0)  # let `_written` run
+        position = self._take_position()
+        if position:
+            try:
+                await self._store.write(Changes(meta={POSITION: position}))
+            except StoreError as error:
+                log.error("engine.write-failed", jobs=0, reason=str(error))
+            else:
+                self._executor.acknowledge(position)
 
     def _flush_soon(self) -> None:
         if not self._flush_due and self._writing is None:

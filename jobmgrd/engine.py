@@ -465,11 +465,8 @@ class Engine:
     def _executed(self, event: ExecEvent) -> None:
         """What the executor tells; the job may have ended by itself meanwhile."""
         job = self.jobs.get(event.id)
-        if job is None or job.state is State.INACTIVE:
-            self.housekeeping.executed(event)
-            return
-        if job.perilog is not None:
-            self.perilogs.executed(job, event)
+        if job is None or job.perilog is not None or job.state is State.INACTIVE:
+            self._site_executed(job, event)
             return
         match event:
             case Started():
@@ -488,6 +485,13 @@ class Engine:
                 job.end_asked = True
                 self.raise_exception(job, "exec", 0, event.note)
                 self.post(job, "finish", {"status": _LOST if job.started else _NOT_STARTED})
+
+    def _site_executed(self, job: Job | None, event: ExecEvent) -> None:
+        """What the executor tells of a command of the site."""
+        if job is not None and job.perilog is not None:
+            self.perilogs.executed(job, event)
+        else:
+            self.housekeeping.executed(event)
 
     async def stop(self, note: str, *, leave: bool) -> None:
         """End running jobs with an exception, or leave them; wait until all is durable."""

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from jobmgrd.jobs.job import Job, priority_of, replay
-from jobmgrd.jobs.states import TRANSITIONS, Action, next_action
+from jobmgrd.jobs.states import TRANSITIONS, Action, Plan, next_action
 from protocol.errors import FormatError
 from protocol.job import PRIORITY_MAX, Result, State
 from protocol.jobspec import from_command, parse
@@ -68,6 +68,47 @@ def test_each_state_says_what_is_due() -> None:
         Action.CLEAN,
         None,
     ]
+
+
+AROUND: list[tuple[str, dict[str, object] | None]] = [
+    *LIFE[:5],
+    ("prolog-start", {"description": "p"}),
+    ("prolog-finish", {"description": "p", "status": 0}),
+    *LIFE[5:7],
+    ("epilog-start", {"description": "e"}),
+    ("epilog-finish", {"description": "e", "status": 0}),
+    *LIFE[7:],
+]
+
+
+def test_commands_of_the_site_hold_up_what_comes_next() -> None:
+    """RFC 21, prolog-start to epilog-finish: they change what is due, and no state."""
+    plan = Plan(prolog=True, epilog=True)
+    due = [next_action(job_after(*AROUND[:n]), plan) for n in range(5, len(AROUND))]
+    assert due == [
+        Action.PROLOG,
+        None,
+        Action.START,
+        None,
+        Action.EPILOG,
+        None,
+        Action.FREE,
+        Action.FREE,
+        Action.CLEAN,
+    ]
+
+
+def test_an_exception_during_a_prolog_asks_for_its_end() -> None:
+    """Then tasks never start; what the prolog did, the epilog undoes."""
+    fatal = {"type": "cancel", "severity": 0, "note": ""}
+    job = job_after(*AROUND[:6], ("exception", dict(fatal)))
+    plan = Plan(prolog=True, epilog=True)
+    assert next_action(job, plan) is Action.END_TASKS
+    job.end_asked = True
+    assert next_action(job, plan) is None
+    job.apply(200.0, "prolog-finish", {"description": "p", "status": 15})
+    assert next_action(job, plan) is Action.EPILOG
+    assert next_action(job) is Action.FREE
 
 
 @pytest.mark.parametrize("upto", range(2, 7))

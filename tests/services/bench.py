@@ -27,6 +27,7 @@ from jobmgrd.services.journal_window import Window
 from jobmgrd.services.plugins import Plugins
 from jobmgrd.services.retention import Retention
 from jobmgrd.store.memory import MemoryStore
+from jobmgrd.store.port import Recovered
 from protocol.events import PurgeEvent
 from protocol.jobspec import from_command, parse
 from protocol.message import FLAG_STREAMING, ROLE_OWNER, ROLE_USER, Cred, Request, Response
@@ -163,9 +164,13 @@ class Bench:
             JobList(self.engine, self.store, self.router, self.annotate.refresh),
         ):
             self.router.add(service)
+        self.prepare(recovered)
         await self.engine.recover(recovered, self.plugins.introduce)
         await self.dependencies.recover()
         self.plugins.ask_again()
+
+    def prepare(self, recovered: Recovered) -> None:
+        """What a test adds before jobs are resumed."""
 
     def tick(self) -> float:
         """A clock that goes on by a millisecond whenever it is asked."""
