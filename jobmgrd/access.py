@@ -39,6 +39,14 @@ class Access:
             return Cred(self._owner, ROLE_OWNER | ROLE_LOCAL)
         return Cred(userid, self._guest(userid) | ROLE_LOCAL) if self._guests else None
 
+    def admit_key(self, userid: int, role: str) -> Cred | None:
+        """Who the holder of a key is; None if guests may not connect and this is one."""
+        if role == "owner":
+            return Cred(self._owner, ROLE_OWNER)
+        if not self._guests:
+            return None
+        return Cred(userid, self._guest(userid) | (ROLE_ADMIN if role == "admin" else 0))
+
     def _guest(self, userid: int) -> int:
         return ROLE_USER | ROLE_ADMIN if userid in self._admins else ROLE_USER
 

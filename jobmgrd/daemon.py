@@ -9,7 +9,7 @@ import signal
 import socket
 import stat
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Final, TypeAlias
@@ -41,6 +41,7 @@ from jobmgrd.store.port import Recovered, Store
 from jobmgrd.store.schema import Durability
 from jobmgrd.store.sqlite import SqliteStore
 from jobmgrd.systemd import Notifier
+from jobmgrd.transport.curve import CurveTransport
 from jobmgrd.transport.unix_local import UnixLocal
 from jobmgrd.transport.zmq_pub import ZmqPub
 from jobmgrd.transport.zmq_router import ZmqRouter
@@ -50,6 +51,7 @@ log = structlog.get_logger()
 
 PRIVATE: Final = 0o700
 PASSABLE: Final = 0o711
+TCP: Final = "tcp://"
 
 
 class StartError(Exception):
@@ -125,6 +127,7 @@ class Daemon:
                 spawn=tasks.create_task,
                 clock=self._clock,
                 access=self._access,
+                admit_keys=self._admit_keys,
                 rundir=self._rundir,
                 statedir=self._statedir,
             )
@@ -174,17 +177,18 @@ class Daemon:
         context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         stack.callback(context.term)
         router = Router(tasks.create_task)
-        self._pub = ZmqPub(context, self._endpoints(config.events.bind), self._cred)
+        self._pub = ZmqPub(context, _local(self._endpoints(config.events.bind)), self._cred)
         self._publisher.add(self._pub)
         stack.callback(self._pub.close)
         self._rpc = ZmqRouter(
             context,
-            self._endpoints(config.rpc.bind),
+            _local(self._endpoints(config.rpc.bind)),
             router.dispatch,
             cred=self._cred,
             max_message_size=config.rpc.max_message_size,
         )
         stack.callback(self._rpc.close)
+        self._curve = self._make_curve(context, router, stack)
         self._local = UnixLocal(
             self._rundir / "local",
             self._access,
@@ -195,14 +199,41 @@ class Daemon:
         stack.push_async_callback(self._local.close)
         return router
 
+    def _make_curve(
+        self, context: "zmq.Context[zmq.Socket[bytes]]", router: Router, stack: AsyncExitStack
+    ) -> CurveTransport | None:
+        config, keys = self._loaded.config, self._loaded.keys
+        if keys is None:
+            return None
+        curve = CurveTransport(
+            context,
+            _remote(config.rpc.bind),
+            _remote(config.events.bind),
+            keys.own,
+            router.dispatch,
+            router.expel,
+            cred=self._cred,
+            max_message_size=config.rpc.max_message_size,
+            monotonic=time.monotonic,
+        )
+        stack.callback(curve.close)
+        self._publisher.add(curve)
+        return curve
+
+    def _admit_keys(self, creds: Mapping[str, Cred]) -> None:
+        if self._curve is not None:
+            self._curve.configure(creds)
+
     async def _open_sockets(self) -> None:
         umask = os.umask(0o077)  # none but the owner may connect to ZeroMQ's
         try:
             self._pub.open()
             self._rpc.open()
+            if self._curve is not None:
+                self._curve.open()
             await self._local.open()
         except (zmq.ZMQError, OSError) as error:
-            raise StartError(f"cannot bind in {self._rundir}: {error}") from error
+            raise StartError(f"cannot bind in {self._rundir} or at tcp://: {error}") from error
         finally:
             os.umask(umask)
 
@@ -293,6 +324,14 @@ class Daemon:
 
     def _endpoints(self, templates: Sequence[str]) -> Sequence[str]:
         return [expand(t, rundir=self._rundir, statedir=self._statedir) for t in templates]
+
+
+def _local(endpoints: Sequence[str]) -> Sequence[str]:
+    return [endpoint for endpoint in endpoints if not endpoint.startswith(TCP)]
+
+
+def _remote(endpoints: Sequence[str]) -> Sequence[str]:
+    return [endpoint for endpoint in endpoints if endpoint.startswith(TCP)]
 
 
 def make_private(directory: Path, *, guests: bool = False) -> None:

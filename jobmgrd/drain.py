@@ -38,10 +38,12 @@ class Drain:
         socket: "zmq.Socket[bytes]",
         take: Callable[[list[bytes]], None],
         emptied: Callable[[], None] | None = None,
+        receive: Callable[["zmq.Socket[bytes]"], list[bytes]] = multipart.receive,
     ) -> None:
         self._socket = socket
         self._take = take
         self._emptied = emptied
+        self._receive = receive
         self._due = False
         self._draining = False
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -75,7 +77,7 @@ class Drain:
         empty = False
         try:
             for _ in range(DRAIN_MAX):
-                self._take(multipart.receive(self._socket))
+                self._take(self._receive(self._socket))
                 if not self._open():  # closed by whoever took the message
                     return
         except zmq.Again:

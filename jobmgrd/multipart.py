@@ -56,3 +56,19 @@ def receive(socket: "zmq.Socket[bytes]") -> list[bytes]:
         frames.append(frame.bytes)
         if not frame.more:
             return frames
+
+
+def receive_known(socket: "zmq.Socket[bytes]") -> list[bytes]:
+    """The next message, after a frame that says who the connection's User-Id is (RFC 27).
+
+    Raises:
+        zmq.Again: there is none now.
+    """
+    first = socket.recv(_NOBLOCK, copy=False)
+    frames = [str(first.get("User-Id")).encode(), first.bytes]
+    more = first.more
+    while more:
+        frame = socket.recv(_NOBLOCK, copy=False)
+        frames.append(frame.bytes)
+        more = frame.more
+    return frames

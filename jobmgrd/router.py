@@ -280,6 +280,12 @@ class Router:
         for release in self._releases:
             release(peer)
 
+    def expel(self, which: Callable[[object], bool], error: RpcError) -> None:
+        """End the streams of some peers with an error."""
+        for peer in [peer for peer in self._streams if which(peer)]:
+            for stream in list(self._streams.get(peer, {}).values()):
+                stream.fail(error)
+
     def on_disconnect(self, release: Callable[[Peer], None]) -> None:
         """Have somebody told of every peer that has vanished."""
         self._releases.append(release)

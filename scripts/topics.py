@@ -64,6 +64,7 @@ async def assembled(
         spawn=spawn,
         clock=Clock(),
         access=Access(OWNER_CRED.userid),
+        admit_keys=lambda _creds: None,
         rundir=Path("/run/jobmgrd"),
         statedir=Path("/var/lib/jobmgrd"),
     )

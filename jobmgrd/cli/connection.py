@@ -7,7 +7,11 @@ import click
 if TYPE_CHECKING:
     from jobmgrd.client import BlockingClient, Client
 
-_URI: Final = "jobmgrd.uri"
+_GIVEN: Final = "jobmgrd."
+_KEYS: Final = {
+    "key": "Your key, for a daemon over tcp://, mode 0600  [default: $JOBMGRD_KEY]",
+    "server-key": "The daemon's public key  [default: $JOBMGRD_SERVER_KEY]",
+}
 
 
 def uri_option(*, hidden: bool = False) -> click.Option:
@@ -23,25 +27,39 @@ def uri_option(*, hidden: bool = False) -> click.Option:
     )
 
 
+def key_options() -> list[click.Option]:
+    """The options --key and --server-key, for a daemon over tcp."""
+    return [
+        click.Option(
+            [f"--{name}"],
+            metavar="FILE",
+            expose_value=False,
+            callback=_remember,
+            help=help,
+        )
+        for name, help in _KEYS.items()
+    ]
+
+
 def connect() -> "BlockingClient":
     """A client for commands that ask one thing after another; a context manager."""
     from jobmgrd.client import BlockingClient  # noqa: PLC0415 - --help needs no ZeroMQ
 
-    return BlockingClient(_uri())
+    return BlockingClient(_given("uri"), key=_given("key"), server_key=_given("server_key"))
 
 
 def connect_async() -> "Client":
     """A client for commands that ask many things at once; an async context manager."""
     from jobmgrd.client import Client  # noqa: PLC0415 - --help needs no ZeroMQ
 
-    return Client(_uri())
+    return Client(_given("uri"), key=_given("key"), server_key=_given("server_key"))
 
 
-def _remember(ctx: click.Context, _parameter: click.Parameter, value: str | None) -> None:
+def _remember(ctx: click.Context, parameter: click.Parameter, value: str | None) -> None:
     if value is not None:
-        ctx.meta[_URI] = value
+        ctx.meta[f"{_GIVEN}{parameter.name}"] = value
 
 
-def _uri() -> str | None:
-    uri: str | None = click.get_current_context().meta.get(_URI)
-    return uri
+def _given(name: str) -> str | None:
+    value: str | None = click.get_current_context().meta.get(f"{_GIVEN}{name}")
+    return value

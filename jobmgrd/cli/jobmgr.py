@@ -7,7 +7,7 @@ from typing import Any, Final
 import click
 
 from jobmgrd import VERSION
-from jobmgrd.cli.connection import uri_option
+from jobmgrd.cli.connection import key_options, uri_option
 from jobmgrd.cli.failure import reported
 from jobmgrd.cli.lazy import Entry, LazyGroup, examples
 
@@ -25,6 +25,7 @@ COMMANDS: Final = {
     "stats": Entry("stats.stats", "Show the daemon's counters."),
     "event": Entry("event.event", "Follow events, or publish one."),
     "config": Entry("config.config", "Show or change the daemon's configuration."),
+    "keygen": Entry("keygen.keygen", "Make a key, for tcp:// endpoints."),
     "ping": Entry("ping.ping", "See whether the daemon answers, and how fast."),
 }
 
@@ -57,7 +58,7 @@ def cli() -> None:
     """
 
 
-cli.params.insert(0, uri_option())
+cli.params[:0] = [uri_option(), *key_options()]
 
 
 def main() -> None:

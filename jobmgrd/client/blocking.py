@@ -14,10 +14,10 @@ from typing import Any, Self, TypeVar, overload
 import zmq
 
 from jobmgrd.client.calls import Calls, Outcome, Payload, cancel, checked, is_end, notice, value
-from jobmgrd.client.errors import LOST, ConnectionLostError, RpcTimeoutError
+from jobmgrd.client.errors import ConnectionLostError, RpcTimeoutError
 from jobmgrd.client.events import Event, Feed
-from jobmgrd.client.link import Link
-from jobmgrd.client.uri import find
+from jobmgrd.client.link import Link, ask, subscribing
+from jobmgrd.client.uri import Endpoints, find
 from protocol.errors import PayloadError
 
 T = TypeVar("T")
@@ -26,8 +26,15 @@ T = TypeVar("T")
 class BlockingClient:
     """A connection to a daemon; see Client for arguments, errors and what a lost one means."""
 
-    def __init__(self, uri: str | None = None, timeout: float = 30.0) -> None:
-        self.endpoints = find(uri)
+    def __init__(
+        self,
+        uri: str | None = None,
+        timeout: float = 30.0,
+        *,
+        key: str | None = None,
+        server_key: str | None = None,
+    ) -> None:
+        self.endpoints = find(uri, key=key, server_key=server_key)
         self.timeout = timeout
         self._calls = Calls()
         self._link: Link | None = None
@@ -97,7 +104,7 @@ class BlockingClient:
 
     def subscribe(self, *topics: str) -> "BlockingSubscription":
         """Events whose topic starts with one of `topics` (none: all), as a context manager."""
-        return BlockingSubscription(self.endpoints.events, topics, self.timeout)
+        return BlockingSubscription(self.endpoints, topics, self.timeout)
 
     def close(self) -> None:
         """Say goodbye, so that the daemon drops this client's streams and waits. Idempotent."""
@@ -112,14 +119,14 @@ class BlockingClient:
         if self._link is not None and self._link.look():
             self._turn(self._link, 0)
         if self._link is None:
-            self._link = Link(zmq.DEALER, self.endpoints.rpc)
+            self._link = Link(zmq.DEALER, self.endpoints.rpc, self.endpoints.curve)
         return self._link
 
     def _turn(self, link: Link, timeout: float) -> None:
         if not link.turn(self._calls.receive, timeout):
-            self._lost()
+            self._lost(link.reason)
 
-    def _lost(self, reason: str = LOST) -> None:
+    def _lost(self, reason: str) -> None:
         if self._link is not None:
             self._link.close()
             self._link = None
@@ -129,16 +136,16 @@ class BlockingClient:
 class BlockingSubscription:
     """Events as they are published; see Subscription for readiness, order and errors."""
 
-    def __init__(self, endpoint: str, topics: Sequence[str], timeout: float) -> None:
-        self._endpoint = endpoint
+    def __init__(self, endpoints: Endpoints, topics: Sequence[str], timeout: float) -> None:
+        self._endpoints = endpoints
         self._timeout = timeout
         self._feed = Feed(topics)
         self._outcomes: deque[Event | PayloadError] = deque()
 
     def __enter__(self) -> Self:
-        self._link = Link(zmq.SUB, self._endpoint)
+        self._link = subscribing(self._endpoints)
         try:
-            self._link.subscribe(self._feed.prefixes)
+            ask(self._link, self._feed)
             self._await_ready()
         except BaseException:
             self._link.close()
@@ -160,7 +167,7 @@ class BlockingSubscription:
         """Wait for the next event, as long as it takes."""
         while not self._outcomes:
             if not self._link.turn(self._receive, math.inf) and not self._outcomes:
-                raise ConnectionLostError(LOST)
+                raise ConnectionLostError(self._link.reason)
         outcome = self._outcomes.popleft()
         if isinstance(outcome, PayloadError):
             raise outcome
@@ -168,12 +175,12 @@ class BlockingSubscription:
 
     def _await_ready(self) -> None:
         deadline = time.monotonic() + self._timeout
-        while not self._feed.ready:
+        while not self._feed.settled:
             remaining = deadline - time.monotonic()
             if remaining <= 0:
                 raise RpcTimeoutError("subscription", self._timeout)
             if not self._link.turn(self._receive, remaining):
-                raise ConnectionLostError(LOST)
+                raise ConnectionLostError(self._link.reason)
 
     def _receive(self, frames: Sequence[bytes]) -> None:
         try:

@@ -10,7 +10,7 @@ from typing import Any, Self, TypeVar, overload
 import zmq
 
 from jobmgrd.client.calls import Calls, Outcome, Payload, cancel, checked, is_end, notice, value
-from jobmgrd.client.errors import LOST, RpcTimeoutError
+from jobmgrd.client.errors import RpcTimeoutError
 from jobmgrd.client.link import Link
 from jobmgrd.client.pump import Pump
 from jobmgrd.client.subscription import Subscription
@@ -28,14 +28,22 @@ class Client:
     Args:
         uri: where the daemon is (see jobmgrd.client.uri).
         timeout: seconds that an RPC may take unless it says otherwise; math.inf is for ever.
+        key, server_key: files of keys, for a daemon over tcp.
 
     Raises:
-        UriError: the URI is wrong.
+        UriError, KeyFileError: the URI is wrong, or a key.
         NoDaemonError: on entering, and from any RPC: no daemon answers.
     """
 
-    def __init__(self, uri: str | None = None, timeout: float = 30.0) -> None:
-        self.endpoints = find(uri)
+    def __init__(
+        self,
+        uri: str | None = None,
+        timeout: float = 30.0,
+        *,
+        key: str | None = None,
+        server_key: str | None = None,
+    ) -> None:
+        self.endpoints = find(uri, key=key, server_key=server_key)
         self.timeout = timeout
         self._calls = Calls()
         self._pump: Pump | None = None
@@ -121,7 +129,7 @@ class Client:
 
     def subscribe(self, *topics: str) -> Subscription:
         """Events whose topic starts with one of `topics` (none: all), as a context manager."""
-        return Subscription(self.endpoints.events, topics, self.timeout)
+        return Subscription(self.endpoints, topics, self.timeout)
 
     async def close(self) -> None:
         """Say goodbye, so that the daemon drops this client's streams and waits. Idempotent."""
@@ -135,11 +143,11 @@ class Client:
         if self._closed:
             raise RuntimeError("the client is closed")
         if self._pump is None:
-            link = Link(zmq.DEALER, self.endpoints.rpc)
+            link = Link(zmq.DEALER, self.endpoints.rpc, self.endpoints.curve)
             self._pump = Pump(link, self._calls.receive, self._lost)
         return self._pump
 
-    def _lost(self, reason: str = LOST) -> None:
+    def _lost(self, reason: str) -> None:
         self._pump = None
         self._calls.fail(reason)
 

@@ -13,6 +13,7 @@ ValueError
 from typing import Final
 
 LOST: Final = "the daemon closed the connection"
+REFUSED: Final = "the daemon does not let this key in"
 
 
 class NoDaemonError(ConnectionError):

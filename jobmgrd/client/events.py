@@ -6,6 +6,7 @@ last of all to a topic that it alone knows, READY + token. The publisher, an XPU
 that subscription after all earlier ones of the same connection took effect, and publishes an
 event of that topic without payload, whose sequence is that of the last regular event. It counts
 as no event: those of other subscribers reach whoever subscribes to everything, and are dropped.
+Over tcp, where event.subscribe has the events sent on the connection itself, its answer says it.
 """
 
 import secrets
@@ -15,10 +16,12 @@ from typing import Any, Final
 from msgspec import Struct
 
 from protocol import message
-from protocol.errors import MessageError
+from protocol.errors import MessageError, RpcError
 from protocol.events import READY
 from protocol.payload import decode as decode_payload
+from protocol.payload import encode
 
+SUBSCRIBE: Final = "event.subscribe"
 _SEQUENCES: Final = 1 << 32
 
 
@@ -44,7 +47,24 @@ class Feed:
         self._sequence: int | None = None
         self.prefixes = [topic.encode() for topic in (*(topics or ("",)), self._token)]
         """What to subscribe to, in this order, on a socket that is connected already."""
+        self.requests = [
+            message.Request(SUBSCRIBE, encode({"topic": topic}), matchtag=n).frames()
+            for n, topic in enumerate(topics or ("",), start=1)
+        ]
+        """The same, as requests to the RPC socket; the answer to the last says that all hold."""
         self.ready = False
+        self.refusal: RpcError | None = None
+
+    @property
+    def settled(self) -> bool:
+        """Whether the subscription is in effect.
+
+        Raises:
+            RpcError: it was refused.
+        """
+        if self.refusal is not None:
+            raise self.refusal
+        return self.ready
 
     def receive(self, frames: Sequence[bytes]) -> Event | None:
         """The event that these frames are; None if they are none for the subscriber.
@@ -56,6 +76,8 @@ class Feed:
             event = message.decode(frames)
         except MessageError:
             return None
+        if isinstance(event, message.Response):
+            self._answered(event)
         if not isinstance(event, message.Event):
             return None
         if event.topic.startswith(READY):
@@ -63,6 +85,12 @@ class Feed:
             return None
         missed = self._missed(event.sequence)
         return Event(event.topic, decode_payload(event.payload), event.sequence, missed)
+
+    def _answered(self, response: message.Response) -> None:
+        if response.errnum and response.topic == SUBSCRIBE:
+            self.refusal = RpcError(response.errnum, response.error_text)
+        elif response.matchtag == len(self.requests):
+            self.ready = True
 
     def _confirm(self, event: message.Event) -> None:
         if event.topic == self._token:

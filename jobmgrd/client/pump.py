@@ -13,11 +13,12 @@ class Pump:
     Args:
         link: the pump owns it from now on.
         receive: called with the frames of every message.
-        lost: called once if the link breaks, after the last message; the link is closed then.
+        lost: called once with the reason if the link breaks, after the last message; the link is
+            closed then.
     """
 
     def __init__(
-        self, link: Link, receive: Callable[[Sequence[bytes]], None], lost: Callable[[], None]
+        self, link: Link, receive: Callable[[Sequence[bytes]], None], lost: Callable[[str], None]
     ) -> None:
         self._link = link
         self._lost = lost
@@ -32,6 +33,10 @@ class Pump:
     def send(self, frames: Sequence[bytes]) -> None:
         """Queue a message; never blocks."""
         self._link.send(frames)
+        self._drain.soon()
+
+    def soon(self) -> None:
+        """Read at the end of this tick: to be called after a send on the link itself."""
         self._drain.soon()
 
     def close(self) -> None:
@@ -49,4 +54,4 @@ class Pump:
     def _emptied(self) -> None:
         if self._link.broken:
             self.close()
-            self._lost()
+            self._lost(self._link.reason)

@@ -5,12 +5,11 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
-import zmq
-
-from jobmgrd.client.errors import LOST, ConnectionLostError, RpcTimeoutError
+from jobmgrd.client.errors import ConnectionLostError, RpcTimeoutError
 from jobmgrd.client.events import Event, Feed
-from jobmgrd.client.link import Link
+from jobmgrd.client.link import ask, subscribing
 from jobmgrd.client.pump import Pump
+from jobmgrd.client.uri import Endpoints
 from protocol.errors import PayloadError
 
 
@@ -26,17 +25,18 @@ class Subscription:
         PayloadError: on iterating, for an event that does not decode; the next one follows.
     """
 
-    def __init__(self, endpoint: str, topics: Sequence[str], timeout: float) -> None:
-        self._endpoint = endpoint
+    def __init__(self, endpoints: Endpoints, topics: Sequence[str], timeout: float) -> None:
+        self._endpoints = endpoints
         self._timeout = timeout
         self._feed = Feed(topics)
         self._outcomes: asyncio.Queue[Event | PayloadError | ConnectionLostError] = asyncio.Queue()
         self._settled = asyncio.Event()
 
     async def __aenter__(self) -> Self:
-        link = Link(zmq.SUB, self._endpoint)
+        link = subscribing(self._endpoints)
         self._pump = Pump(link, self._receive, self._lost)
-        link.subscribe(self._feed.prefixes)
+        ask(link, self._feed)
+        self._pump.soon()
         try:
             async with asyncio.timeout(self._timeout):
                 await self._settled.wait()
@@ -45,8 +45,8 @@ class Subscription:
         finally:
             if not self._feed.ready:
                 self._pump.close()
-        if not self._feed.ready:
-            raise ConnectionLostError(LOST)
+        if not self._feed.settled:
+            raise ConnectionLostError(link.reason)
         return self
 
     async def __aexit__(
@@ -77,9 +77,9 @@ class Subscription:
             return
         if event is not None:
             self._outcomes.put_nowait(event)
-        elif self._feed.ready:
+        elif self._feed.ready or self._feed.refusal:
             self._settled.set()
 
-    def _lost(self, reason: str = LOST) -> None:
+    def _lost(self, reason: str) -> None:
         self._outcomes.put_nowait(ConnectionLostError(reason))
         self._settled.set()

@@ -6,6 +6,7 @@
     schema.py       the tables and keys, with their defaults
     kinds.py        the kinds of values
     directories.py  the default state directory, and templates
+    clients.py      the keys of daemon and clients, for tcp:// endpoints
     changes.py      what differs between two configurations
     errors.py       ConfigError
 
@@ -17,16 +18,19 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from jobmgrd.config import files, reader
+from jobmgrd.config import clients, files, reader
 from jobmgrd.config.changes import describe_change, restart_required
+from jobmgrd.config.clients import ClientKey, Keys
 from jobmgrd.config.directories import default_statedir, expand
 from jobmgrd.config.errors import ConfigError
 from jobmgrd.config.schema import Config
 from jobmgrd.rundir import default_rundir
 
 __all__ = [
+    "ClientKey",
     "Config",
     "ConfigError",
+    "Keys",
     "Loaded",
     "check",
     "default_rundir",
@@ -39,12 +43,16 @@ __all__ = [
 
 
 class Loaded(Struct, frozen=True):
-    """A checked configuration, what deserves a warning, and the object as it was written."""
+    """A checked configuration, what deserves a warning, and the object as it was written.
+
+    `keys` are read from their files if there is a tcp:// endpoint.
+    """
 
     config: Config
     warnings: list[str]
     raw: Mapping[str, object]
     source: str = ""  # where it comes from, for errors that show only as it is applied
+    keys: Keys | None = None
 
 
 def load(path: Path | None) -> Loaded:
@@ -55,7 +63,8 @@ def load(path: Path | None) -> Loaded:
     """
     merged = files.Merged({}, {}) if path is None else files.read(path)
     config, warnings = reader.read(merged.raw, lambda place: str(merged.origins[place]))
-    return Loaded(config, warnings, merged.raw, "" if path is None else str(path))
+    source = "" if path is None else str(path)
+    return Loaded(config, warnings, merged.raw, source, clients.read(config, source))
 
 
 def check(raw: Mapping[str, object], source: str) -> Loaded:
@@ -65,4 +74,4 @@ def check(raw: Mapping[str, object], source: str) -> Loaded:
         ConfigError: as `load`.
     """
     config, warnings = reader.read(raw, lambda _place: source)
-    return Loaded(config, warnings, raw, source)
+    return Loaded(config, warnings, raw, source, clients.read(config, source))

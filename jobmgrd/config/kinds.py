@@ -220,13 +220,20 @@ def _read_endpoint(value: object) -> str:
     text = _text(value)
     scheme, _, path = text.partition("://")
     if scheme == "tcp":
-        raise ValueError(f"tcp needs CURVE, which this version does not have: {text!r}")
+        _check_tcp(text, path)
+        return text
     path = _fill(path, RUNDIR)
     if scheme != "ipc" or not path.startswith("/"):
         raise ValueError(f"unsupported endpoint {text!r}")
     if len(os.fsencode(path)) > SOCKET_PATH_MAX:
         raise ValueError(f"socket path is longer than {SOCKET_PATH_MAX} bytes: {text!r}")
     return text
+
+
+def _check_tcp(text: str, place: str) -> None:
+    host, _, port = place.rpartition(":")
+    if not host or not port.isdecimal() or not 0 < int(port) <= PORT_MAX:
+        raise ValueError(f"expected tcp://ADDRESS:PORT, got {text!r}")
 
 
 def _read_endpoints(value: object) -> tuple[str, ...]:
@@ -356,7 +363,9 @@ USERID: Final = count(low=0, high=USERID_MAX)
 USERS: Final = Kind("an array of users, by name or userid", _read_users)
 PATH: Final = Kind("an absolute path", _read_path)
 STATE_FILE: Final = Kind(f"an absolute path, or one that starts with {STATEDIR}", _read_state_file)
-ENDPOINTS: Final = Kind(f'endpoints such as ["ipc://{RUNDIR}/NAME"]', _read_endpoints)
+ENDPOINTS: Final = Kind(
+    f'endpoints such as ["ipc://{RUNDIR}/NAME", "tcp://ADDRESS:PORT"]', _read_endpoints
+)
 LOCAL_ADDRESS: Final = Kind(
     f'an address such as "127.0.0.1:9464" or "unix:{RUNDIR}/metrics"', _read_local_address
 )

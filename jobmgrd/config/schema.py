@@ -96,6 +96,13 @@ class Events(Table, frozen=True):
     job_state: Annotated[bool, kinds.FLAG] = False
 
 
+class Curve(Table, frozen=True):
+    """The daemon's own key, and the directory of its clients' public ones, for tcp:// endpoints."""
+
+    secret_key: Annotated[Path | None, kinds.PATH, RESTART] = None
+    clients: Annotated[Path | None, kinds.PATH] = None
+
+
 class Access(Table, frozen=True):
     """Who but the owner may connect, and what guests may see (flux-config-access(5)).
 
@@ -348,6 +355,7 @@ class Config(Table, frozen=True):
     daemon: Daemon = Daemon()
     rpc: Rpc = Rpc()
     events: Events = Events()
+    curve: Curve = Curve()
     access: Access = Access()
     heartbeat: Heartbeat = Heartbeat()
     job_manager: JobManager = JobManager()

@@ -11,7 +11,7 @@ from jobmgrd import logs
 from jobmgrd.access import Access
 from jobmgrd.archive.port import Archive
 from jobmgrd.clock import Clock
-from jobmgrd.config import Config, ConfigError, Loaded
+from jobmgrd.config import ConfigError, Loaded
 from jobmgrd.config.schema import JobManager
 from jobmgrd.engine import Engine
 from jobmgrd.log_ring import RING
@@ -79,6 +79,7 @@ class Parts:
     spawn: Spawn
     clock: Clock
     access: Access
+    admit_keys: Callable[[Mapping[str, Cred]], None]
     rundir: Path
     statedir: Path
 
@@ -149,7 +150,7 @@ async def assemble(parts: Parts) -> Services:
         prepared = _prepare(plugins, loaded)
         logs.configure(new.daemon.log_level, new.daemon.log_format)
         clock.accept()
-        _let_in(parts, new)
+        _let_in(parts, loaded)
         heartbeat.configure(new.heartbeat.period)
         retention.configure(new.job_manager.limits, new.job_manager.retention)
         store.limit_tombstones(new.job_manager.tombstone_limit)
@@ -215,14 +216,18 @@ def _prepare(plugins: Plugins, loaded: Loaded) -> Sequence[Plugin]:
         raise ConfigError(loaded.source, table, "", error.reason) from error
 
 
-def _let_in(parts: Parts, new: Config) -> None:
+def _let_in(parts: Parts, loaded: Loaded) -> None:
     """Who may connect, and what guests may see."""
+    access = loaded.config.access
     parts.access.configure(
-        allow_guest_user=new.access.allow_guest_user,
-        allow_root_owner=new.access.allow_root_owner,
-        admins=new.access.admins,
+        allow_guest_user=access.allow_guest_user,
+        allow_root_owner=access.allow_root_owner,
+        admins=access.admins,
     )
-    parts.router.configure(private_mode=new.access.private_mode)
+    parts.router.configure(private_mode=access.private_mode)
+    clients = {} if loaded.keys is None else loaded.keys.clients
+    creds = {key: parts.access.admit_key(c.userid, c.role) for key, c in clients.items()}
+    parts.admit_keys({key: cred for key, cred in creds.items() if cred is not None})
 
 
 def _add_broker(parts: Parts) -> None:

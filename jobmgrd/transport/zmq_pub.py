@@ -20,6 +20,9 @@ from protocol.events import READY
 from protocol.message import Cred, Event
 
 SEND_HWM: Final = 10_000
+LINGER: Final = 200
+SUBSCRIPTION_MAX: Final = 4096
+"""Bytes of what a subscriber may send, which is the topics that it wants."""
 _SUBSCRIBE_READY: Final = b"\x01" + READY.encode()
 
 
@@ -31,14 +34,15 @@ class ZmqPub:
     ) -> None:
         self._endpoints = endpoints
         self._cred = cred
-        self._sequence = 0
+        self.sequence = 0
         self.overflows = 0
         """How often a subscriber's queue was full, and it began to lose events."""
-        self._socket = context.socket(zmq.XPUB)
-        self._socket.setsockopt(zmq.LINGER, 200)
-        self._socket.setsockopt(zmq.SNDHWM, SEND_HWM)
-        self._socket.setsockopt(zmq.XPUB_NODROP, 1)  # which tells; see `_send`
-        self._drain = Drain(self._socket, self._take)
+        self.socket = context.socket(zmq.XPUB)
+        self.socket.setsockopt(zmq.LINGER, LINGER)
+        self.socket.setsockopt(zmq.SNDHWM, SEND_HWM)
+        self.socket.setsockopt(zmq.MAXMSGSIZE, SUBSCRIPTION_MAX)
+        self.socket.setsockopt(zmq.XPUB_NODROP, 1)  # which tells; see `_send`
+        self._drain = Drain(self.socket, self._take)
 
     def open(self) -> None:
         """Bind, and begin to answer subscribers.
@@ -47,32 +51,32 @@ class ZmqPub:
             zmq.ZMQError: an endpoint cannot be bound.
         """
         for endpoint in self._endpoints:
-            self._socket.bind(endpoint)
+            self.socket.bind(endpoint)
         self._drain.open()
 
-    def close(self) -> None:
-        """Close the socket; events that were published still go out within its linger time."""
-        if not self._socket.closed:
+    def close(self, linger: int = LINGER) -> None:
+        """Close the socket; events that were published still go out within so many ms."""
+        if not self.socket.closed:
             self._drain.close()
-            self._socket.close()
+            self.socket.close(linger)
 
     def deliver(self, event: Published) -> None:
         """Send an event; never blocks."""
-        self._sequence = event.sequence
+        self.sequence = event.sequence
         self._send(event.frames)
 
     def _send(self, frames: list[bytes]) -> None:
         try:
-            multipart.send(self._socket, frames)
+            multipart.send(self.socket, frames)
         except zmq.Again:  # a queue became full: it is left out until it is read, as ZeroMQ does
             self.overflows += 1
-            self._socket.setsockopt(zmq.XPUB_NODROP, 0)
-            multipart.send(self._socket, frames)
-            self._socket.setsockopt(zmq.XPUB_NODROP, 1)
+            self.socket.setsockopt(zmq.XPUB_NODROP, 0)
+            multipart.send(self.socket, frames)
+            self.socket.setsockopt(zmq.XPUB_NODROP, 1)
         self._drain.soon()
 
     def _take(self, frames: list[bytes]) -> None:
         """Answer a subscription to a topic of readiness; all others are ZeroMQ's own business."""
         if frames[0].startswith(_SUBSCRIBE_READY):
             topic = frames[0][1:].decode(errors="replace")
-            self._send(Event(topic, None, self._sequence, self._cred).frames())
+            self._send(Event(topic, None, self.sequence, self._cred).frames())

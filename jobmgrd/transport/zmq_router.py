@@ -49,6 +49,9 @@ class ZmqPeer(Struct, frozen=True):
         self.transport.post(self.identity, event)
 
 
+Receive: TypeAlias = Callable[[Request, ZmqPeer], None]
+
+
 class ZmqRouter:
     """Binds the RPC endpoints and feeds `receive`.
 
@@ -59,22 +62,23 @@ class ZmqRouter:
         self,
         context: "zmq.Context[zmq.Socket[bytes]]",
         endpoints: Sequence[str],
-        receive: Callable[[Request, ZmqPeer], None],
+        receive: Receive,
         *,
         cred: Cred,
         max_message_size: int,
+        receive_frames: Callable[["zmq.Socket[bytes]"], list[bytes]] = multipart.receive,
     ) -> None:
         self._receive = receive
         self._endpoints = endpoints
         self._cred = cred
         self.malformed = 0
         self.dropped = 0
-        self._socket = context.socket(zmq.ROUTER)
-        self._socket.setsockopt(zmq.LINGER, 200)
-        self._socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
-        self._socket.setsockopt(zmq.SNDHWM, SEND_HWM)
-        self._socket.setsockopt(zmq.MAXMSGSIZE, max_message_size)
-        self._drain = Drain(self._socket, self._take)
+        self.socket = context.socket(zmq.ROUTER)
+        self.socket.setsockopt(zmq.LINGER, 200)
+        self.socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
+        self.socket.setsockopt(zmq.SNDHWM, SEND_HWM)
+        self.socket.setsockopt(zmq.MAXMSGSIZE, max_message_size)
+        self._drain = Drain(self.socket, self._take, receive=receive_frames)
 
     def open(self) -> None:
         """Bind, and begin to read.
@@ -83,14 +87,14 @@ class ZmqRouter:
             zmq.ZMQError: an endpoint cannot be bound.
         """
         for endpoint in self._endpoints:
-            self._socket.bind(endpoint)
+            self.socket.bind(endpoint)
         self._drain.open()
 
     def close(self) -> None:
         """Stop reading and close the socket."""
-        if not self._socket.closed:
+        if not self.socket.closed:
             self._drain.close()
-            self._socket.close()
+            self.socket.close()
 
     def send(self, response: Response) -> None:
         """Send a response to the peer that its routes name.
@@ -119,7 +123,7 @@ class ZmqRouter:
 
     def _hand_over(self, send: _Send[T], frames: Sequence[bytes]) -> T:
         try:
-            return send(self._socket, frames)
+            return send(self.socket, frames)
         except zmq.ZMQError as error:
             self.dropped += 1
             raise PeerGoneError(str(error)) from error

@@ -2,10 +2,12 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from jobmgrd.client.uri import Endpoints, UriError, find
+from jobmgrd.curve import generate, write
 
 
 def test_a_run_directory_holds_both_sockets() -> None:
@@ -46,10 +48,20 @@ def test_a_client_does_not_import_what_reads_configuration() -> None:
     assert done.stdout.strip() == ""
 
 
-def test_tcp_is_refused_with_the_reason() -> None:
+def test_tcp_needs_keys() -> None:
     """Plain tcp would be an open door."""
-    with pytest.raises(UriError, match="tcp needs CURVE keys"):
+    with pytest.raises(UriError, match=r"tcp needs CURVE keys, and the client's key .* not given"):
         find("tcp://127.0.0.1:5000", {})
+
+
+def test_events_over_tcp_come_on_the_connection_unless_an_endpoint_is_given(tmp_path: Path) -> None:
+    """One port is enough, two are for those who want a SUB socket."""
+    write(tmp_path / "key", generate(), {})
+    keys = {"JOBMGRD_KEY": str(tmp_path / "key"), "JOBMGRD_SERVER_KEY": str(tmp_path / "key.pub")}
+    assert find("tcp://[::1]:5000", keys).events is None
+    assert find("tcp://h:5000,tcp://h:5001", keys).events == "tcp://h:5001"
+    with pytest.raises(UriError, match="expected tcp://HOST:PORT"):
+        find("tcp://h", keys)
 
 
 @pytest.mark.parametrize("uri", ["inproc://x", "local:///run/flux/local", "ipc://", "ipc:///a,/b"])

@@ -34,7 +34,7 @@ async def pub(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[ZmqPub]:
 
 async def subscribed(pub: ZmqPub, hwm: int) -> "zmq.Socket[bytes]":
     """A subscriber whose subscription is in effect; it queues so many events."""
-    subscriber: zmq.Socket[bytes] = pub._socket.context.socket(zmq.SUB)
+    subscriber: zmq.Socket[bytes] = pub.socket.context.socket(zmq.SUB)
     subscriber.setsockopt(zmq.RCVHWM, hwm)
     subscriber.setsockopt(zmq.RCVTIMEO, 20_000)
     subscriber.connect(pub._endpoints[0])
