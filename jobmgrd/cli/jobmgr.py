@@ -15,6 +15,7 @@ COMMANDS: Final = {
     "submit": Entry("submit.submit", "Submit a job, or one for each of a set of ids."),
     "run": Entry("run.run", "Submit a job, show its output, exit as it does."),
     "jobs": Entry("jobs.jobs", "List jobs."),
+    "watch": Entry("watch.watch", "Watch jobs, queues, throughput, purges and events live."),
     "cancel": Entry("cancel.cancel", "Cancel jobs."),
     "update": Entry("update.update", "Change the jobspec of a job: duration, queue, name, ..."),
     "job": Entry("job.job", "Look into one job, change it, purge old ones."),

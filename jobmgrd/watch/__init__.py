@@ -1,0 +1,1 @@
+"""A live view of a daemon for the terminal: jobmgr watch, with the extra `top`."""
