@@ -92,12 +92,13 @@ def backfill(
     """
     reservation: Reservation | None = None
     misfits: set[object] = set()
+    wanted = scheduler.wanted(head.jobspec)
     for job in behind:
         spec = job.jobspec
         shape = _shape(spec)
         if shape in misfits or (shape, spec.duration) in misfits:
             continue
-        ranks = scheduler.alloc(spec)
+        ranks = scheduler.alloc(spec, wanted)
         if ranks is None:
             misfits.add(shape)
             continue

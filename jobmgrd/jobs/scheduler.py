@@ -1,6 +1,7 @@
 """A simple scheduler: counts cores and GPUs of nodes, places task slots first fit."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from operator import attrgetter
 from typing import Any, Final
 
 import msgspec
@@ -15,6 +16,8 @@ from protocol.resource_set import Rank, ResourceSet
 
 CONSTRAINTS_MAX: Final = 256
 """Constraints whose nodes are remembered; the next one clears them."""
+_NONE: Final[frozenset[int]] = frozenset()
+_by_rank: Final = attrgetter("rank")
 SHOWN_MAX: Final = 200
 """Characters of a constraint that an error shows."""
 
@@ -73,16 +76,26 @@ class Scheduler:
             which = f" that match {_text(spec.constraints)}" if spec.constraints else ""
             raise FormatError(f"unsatisfiable request: {_asked(spec)} of {there}{which}")
 
-    def alloc(self, spec: Jobspec) -> list[Rank] | None:
-        """Take resources for a job, or None if there is no room for it now."""
+    def alloc(self, spec: Jobspec, last: Collection[int] = ()) -> list[Rank] | None:
+        """Take resources for a job, or None if there is no room for it now.
+
+        Of these ranks something is taken only if others do not suffice.
+        """
         nodes = self._eligible(spec) if spec.constraints else self._up
         if spec.exclusive:
             nodes = [node for node in nodes if node.idle]
+        if last:
+            nodes = sorted(nodes, key=lambda node: node.rank in last)
         shares = share(spec, [node.fits(spec) for node in nodes])
         if shares is None:
             return None
         self.version += 1
-        return [node.take(spec, n) for node, n in zip(nodes, shares, strict=False) if n]
+        ranks = [node.take(spec, n) for node, n in zip(nodes, shares, strict=False) if n]
+        return sorted(ranks, key=_by_rank) if last else ranks
+
+    def wanted(self, spec: Jobspec) -> frozenset[int]:
+        """The ranks that a job may use if its constraints leave it a part of them; else none."""
+        return frozenset(node.rank for node in self._eligible(spec)) if spec.constraints else _NONE
 
     def room(self, spec: Jobspec) -> Room:
         """What is free now for a job, on the nodes that it may use."""

@@ -25,6 +25,7 @@ from jobmgrd.services.config import ConfigService
 from jobmgrd.services.dependencies import Dependencies
 from jobmgrd.services.drain import Drain
 from jobmgrd.services.event import EventService
+from jobmgrd.services.feasibility import Feasibility
 from jobmgrd.services.getattr import Getattr
 from jobmgrd.services.heartbeat import Heartbeat
 from jobmgrd.services.history import History
@@ -184,6 +185,7 @@ async def assemble(parts: Parts) -> Services:
         queues,
         drain,
         plugins,
+        Feasibility(engine),
         Resource(engine, resource_drain),
         resource_drain,
         purge,

@@ -123,9 +123,8 @@ def test_nodes_that_the_head_cannot_use_are_not_kept_for_it() -> None:
     head = Job(2, parse(spec), b"")
     head.priority = 16
     machine.submit(job(1, 1, 60), head, job(3, 2))
-    assert machine.schedule() == [1]  # first fit would take n0's other core for 3
-    machine.submit(job(4, 2, nodes=1))
-    assert machine.schedule() == [4]
+    assert machine.schedule() == [1, 3]
+    assert machine.running[3].ranks == [Rank(1, (0, 1), (), "n1")]
 
 
 def test_whole_nodes_are_waited_for() -> None:

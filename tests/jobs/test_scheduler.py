@@ -68,6 +68,14 @@ def test_nodes_are_spread_over() -> None:
     assert [(rank.rank, rank.cores) for rank in ranks] == [(0, (0, 1)), (1, (0, 1))]
 
 
+def test_some_nodes_may_be_left_to_others() -> None:
+    """Unless there is no room elsewhere; R has its ranks in order all the same."""
+    scheduler = Scheduler([NodeConfig(n, f"host{n}", 2) for n in range(3)])
+    ranks = scheduler.alloc(spec(tasks=5), last={0, 1})
+    assert ranks is not None
+    assert [(rank.rank, rank.cores) for rank in ranks] == [(0, (0, 1)), (1, (0,)), (2, (0, 1))]
+
+
 def test_what_a_running_job_holds_can_be_reserved() -> None:
     """After a restart, exactly the cores of R are taken."""
     scheduler = one_node()
