@@ -81,7 +81,7 @@ class EventlogWatch:
         self._watches.setdefault(job.id, []).append(watch)
         stream.on_close = lambda: self._forget(job.id, watch)
         if request.path == OUTPUT:
-            return self._catch_up(watch, job)
+            return self._catch_up(watch, job.id, job.output_lines)
         lines: Sequence[bytes] = ()
         if request.path == MAIN:
             lines = job.entries[: job.committed]
@@ -106,13 +106,12 @@ class EventlogWatch:
             return (await self._store.output(row.id)).splitlines(keepends=True)
         raise value_not_found(path)
 
-    async def _catch_up(self, watch: "_Watch", job: Job) -> None:
-        """Send the output that was durable when the watch began, then what was held back since.
+    async def _catch_up(self, watch: "_Watch", id: int, durable: int) -> None:
+        """Send the lines that were durable when the watch began, then what was held back since.
 
         Little can be held back: output comes from the writer that this waits for.
         """
-        durable = job.output_lines
-        kept = await self._store.output(job.id)
+        kept = await self._store.output(id)
         await watch.send_pages(kept.splitlines(keepends=True)[:durable])
         watch.begin(_Lines(()))
 

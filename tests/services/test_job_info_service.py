@@ -236,6 +236,23 @@ async def test_output_of_many_lines_is_sent_in_pages_and_in_order(bench: Bench) 
     assert data == [f"{n}\n" for n in range(count + 1)]
 
 
+@pytest.mark.parametrize("turns", range(8))
+async def test_output_that_a_commit_carries_meanwhile_is_told_once(
+    bench: Bench, turns: int
+) -> None:
+    """At whatever turn of the loop the watch comes, before, in or after the commit."""
+    id = await bench.started()
+    bench.executor.tell(Output(id, 0, "stdout", b"hi\n"))
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    peer = Peer()
+    matchtag = bench.send(peer, WATCH, {"id": id, "path": "guest.output"}, stream=True)
+    await bench.settle()
+    bench.executor.finish(id)
+    await bench.until(lambda: peer.end(matchtag))
+    assert seen(peer, matchtag) == ["header", "data"]
+
+
 async def test_waitcreate_waits_until_the_job_ends(bench: Bench) -> None:
     """RFC 41: a job that becomes inactive ends every watch."""
     id = await bench.started()
