@@ -16,7 +16,7 @@ from scripts.benchmark.run import Case, Run
 
 BATCHES, QUICK_BATCHES = 8, 2
 JOBS: Final = 1024
-TIMEOUT: Final = 120.0
+TIMEOUT: Final = 600.0
 _CONFIG: Final = f"""
 [resource]
 noverify = true
