@@ -432,7 +432,7 @@ class Engine:
         return Reservation(self._scheduler, head.jobspec, self.held(), self._clock())
 
     def held(self) -> Iterator[Held]:
-        """What jobs hold, and until when."""
+        """What jobs hold, and until when; what is nearly over, is taken to be over now."""
         now = self._clock()
         for job in self._holders.values():
             if job.state is State.CLEANUP:
@@ -440,6 +440,8 @@ class Engine:
             else:
                 end = job.t_run + job.jobspec.duration if job.jobspec.duration else math.inf
             yield Held(end, job.ranks)
+        for ranks in self.housekeeping.ranks:
+            yield Held(now, ranks)
 
     def _alloc(self, job: Job, ranks: Sequence[Rank]) -> None:
         self._holders[job.id] = job

@@ -9,7 +9,7 @@ N.B. A command whose end the daemon did not see is run again; so it may run twic
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -69,6 +69,11 @@ class Housekeeping:
         self._clock = clock
         self.taken: set[int] = set()
         self._kept: dict[int, Kept] = {}
+
+    @property
+    def ranks(self) -> Iterable[Sequence[Rank]]:
+        """What is taken, of each job whose housekeeping is under way."""
+        return [self._kept[id].ranks for id in self.taken]
 
     @property
     def stats(self) -> Mapping[str, Any]:

@@ -1,7 +1,8 @@
 """jobmgr job kill, raise, urgency, memo: what may be done to a job that has not ended."""
 
 import signal
-from typing import Final
+import sys
+from typing import Any, Final
 
 import click
 
@@ -10,6 +11,7 @@ from jobmgrd.cli.connection import connect
 from jobmgrd.cli.failure import about
 from jobmgrd.cli.ids import JOBID, spelled
 from jobmgrd.cli.job_request import URGENCY
+from jobmgrd.cli.json_path import assign
 from jobmgrd.cli.json_value import AssignmentType
 from jobmgrd.cli.lazy import examples
 
@@ -99,7 +101,9 @@ def urgency(id_: int, urgency_: int, *, verbose: bool) -> None:
 @click.command(
     epilog=examples(
         'jobmgr job memo ƒ5zHnEx step=3 comment="half way"',
+        'jobmgr job memo ƒ5zHnEx run.step=3 run.of=9      an object: {"run": {...}}',
         "jobmgr job memo ƒ5zHnEx comment=null             remove it",
+        "git diff | jobmgr job memo ƒ5zHnEx patch=-       from stdin",
     )
 )
 @_JOBID
@@ -107,7 +111,10 @@ def urgency(id_: int, urgency_: int, *, verbose: bool) -> None:
 def memo(id_: int, memos: tuple[tuple[str, object], ...]) -> None:
     """Attach notes to an active job; they are in its annotations.
 
-    VAL may be JSON; null removes the key.
+    VAL may be JSON, or - for what is on stdin; null removes the key. KEY may be a path with dots.
     """
+    memo: dict[str, Any] = {}
+    for key, value in memos:
+        assign(memo, key, sys.stdin.read() if value == "-" else value)
     with connect() as client, about(f"memo {spelled(id_)}"):
-        client.rpc("job-manager.memo", {"id": id_, "memo": dict(memos)})
+        client.rpc("job-manager.memo", {"id": id_, "memo": memo})

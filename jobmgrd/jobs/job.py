@@ -251,11 +251,24 @@ def _epilog_finish(job: Job, _t: float, _context: Mapping[str, Any]) -> None:
 
 
 def _memo(job: Job, _t: float, context: Mapping[str, Any]) -> None:
-    for key, value in context.items():
+    job.memo = _merged(job.memo, context)
+
+
+def _merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+    """Objects are merged level by level; null removes a key, as does an object that is empty then.
+
+    Only objects within objects recurse, which a payload has few of (protocol.payload.MAX_DEPTH).
+    """
+    merged = dict(old)
+    for key, value in new.items():
+        if isinstance(value, Mapping):
+            before = merged.get(key)
+            value = _merged(before if isinstance(before, Mapping) else {}, value) or None  # noqa: PLW2901
         if value is None:
-            job.memo.pop(key, None)
+            merged.pop(key, None)
         else:
-            job.memo[key] = value
+            merged[key] = value
+    return merged
 
 
 def _dependency_add(job: Job, _t: float, context: Mapping[str, Any]) -> None:

@@ -7,8 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from jobmgrd.cli.failure import INTERRUPTED
+from jobmgrd.cli.jobmgr import cli
 from protocol import jobid
 from tests.cli.conftest import Jobmgr
 from tests.conftest import DaemonProcess
@@ -150,6 +152,22 @@ def test_a_held_job_is_changed_and_released(jobmgr: Jobmgr) -> None:
     assert "memo step=3" in text
     assert 'exception type="remark" severity=7 note="hm"' in text
     assert lines[-1].endswith(" clean")
+
+
+def test_memos_are_paths_and_may_come_from_stdin(
+    shared_daemon: DaemonProcess, jobmgr: Jobmgr
+) -> None:
+    """As flux job memo has it: dots make objects, which are merged, and - reads."""
+    id_ = submit(jobmgr, "--urgency=hold", "true")
+    assert jobmgr("job", "memo", id_, "run.step=3", "run.of=9").exit_code == 0
+    words = ["--uri", shared_daemon.uri, "job", "memo", id_, "run.of=null", "note=-"]
+    assert CliRunner().invoke(cli, words, input="half way").exit_code == 0
+    job = json.loads(jobmgr("jobs", "--json", id_).stdout)
+    assert job["annotations"]["user"] == {"run": {"step": 3}, "note": "half way"}
+    wrong = jobmgr("job", "memo", id_, "a=1", "a.b=2")
+    assert wrong.exit_code == 1
+    assert "cannot set a.b" in wrong.stderr
+    assert jobmgr("cancel", id_).exit_code == 0
 
 
 def test_kill_sends_the_signal(shared_daemon: DaemonProcess, jobmgr: Jobmgr) -> None:

@@ -189,6 +189,18 @@ def test_memo_keys_are_set_and_removed() -> None:
     assert job.memo == {"b": 2}
 
 
+def test_memos_are_merged_level_by_level() -> None:
+    """As flux-core does: an object is not replaced, and goes with its last key."""
+    job = job_after(
+        *LIFE[:4],
+        ("memo", {"run": {"step": 1, "of": 9}, "flat": 1}),
+        ("memo", {"run": {"step": 2, "of": None}, "flat": {"a": 1}}),
+    )
+    assert job.memo == {"run": {"step": 2}, "flat": {"a": 1}}
+    job.apply(300.0, "memo", {"run": {"step": None}})
+    assert job.memo == {"flat": {"a": 1}}
+
+
 def test_no_transition_leaves_the_captive_state() -> None:
     """RFC 21: INACTIVE is the end."""
     assert all(state is not State.INACTIVE for state, _event in TRANSITIONS)

@@ -326,6 +326,20 @@ async def test_who_waits_gets_what_housekeeping_frees() -> None:
     await site.running(second, "true")
 
 
+async def test_a_head_waits_for_housekeeping_and_is_not_overtaken() -> None:
+    """The scheduler knows that these resources come back: no small job keeps them from a large."""
+    site = await booted(housekeeping=HOUSEKEEPING)
+    first = await site.started(cores_per_task=3)
+    site.executor.finish(first)
+    await site.running(first, "housekeep")
+    await site.until(lambda: first not in site.engine.jobs)
+    large, small = await site.submit(cores_per_task=4), await site.submit()
+    await site.settle()
+    assert not {large, small} & site.executor.attempts.keys()
+    site.executor.finish(first)
+    await site.running(large, "true")
+
+
 async def test_failed_housekeeping_drains_the_nodes() -> None:
     """Resources are free, but not for jobs."""
     site = await booted(housekeeping=HOUSEKEEPING)
