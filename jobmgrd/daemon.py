@@ -153,7 +153,7 @@ class Daemon:
             statedir=str(self._statedir),
             active_jobs=self._engine.active,
             inactive_jobs=self._store.stats().inactive,
-            resources=str(self._engine.scheduler.totals),
+            resources=str(self._engine.allocator.scheduler.totals),
         )
 
     def _take_directories(self, stack: AsyncExitStack) -> None:

@@ -7,13 +7,13 @@ counterpart is job-manager/event.c.
 """
 
 import asyncio
-import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
 import structlog
 
+from jobmgrd.allocator import Allocator
 from jobmgrd.commits import POSITION, Commits, Effect
 from jobmgrd.exec.attempt import attempt_of
 from jobmgrd.exec.port import (
@@ -32,11 +32,7 @@ from jobmgrd.exec.port import (
     Taken,
 )
 from jobmgrd.housekeeping import Housekeeping
-from jobmgrd.jobs.backfill import DEPTH, Held, Reservation, backfill
 from jobmgrd.jobs.job import EVENTLOG_VERSION, IMMUTABLE, Job, Perilog, priority_of
-from jobmgrd.jobs.pending import Pending
-from jobmgrd.jobs.queue import PendingQueue
-from jobmgrd.jobs.queues import Queues
 from jobmgrd.jobs.scheduler import Scheduler
 from jobmgrd.jobs.states import Action, next_action
 from jobmgrd.jobs.updates import DURATION
@@ -45,12 +41,10 @@ from jobmgrd.perilog import Perilogs
 from jobmgrd.site import Site
 from jobmgrd.store import rows
 from jobmgrd.store.port import Changes, Orphan, Recovered, Store
-from protocol import resource_set
 from protocol.errors import FormatError
 from protocol.job import Flag, State
 from protocol.job_manager import SubmitReply
 from protocol.jobspec import Jobspec
-from protocol.resource_set import Rank, ResourceSet
 
 log = structlog.get_logger()
 
@@ -71,12 +65,9 @@ class Engine:
         clock: Callable[[], float],
     ) -> None:
         self._store = store
-        self._scheduler = scheduler
         self._executor = make_executor(self._executed)
         self._clock = clock
-        self.queues = Queues()
-        self.pending = Pending()
-        self._holders: dict[int, Job] = {}
+        self.allocator = Allocator(scheduler, clock, self._allocated)
         self._steps: Mapping[Action, Callable[[Job], None]] = {
             Action.VALIDATE: self._validate,
             Action.DEPEND: self._depend,
@@ -93,12 +84,14 @@ class Engine:
         self.commits = Commits(store, self._executor, self.jobs)
         self.site = Site()
         self.perilogs = Perilogs(self, self._executor, self.site, clock)
-        self.housekeeping = Housekeeping(self._executor, self.site, store, self._free_ranks, clock)
+        self.housekeeping = Housekeeping(
+            self._executor, self.site, store, self.allocator.give_back, clock
+        )
+        self.allocator.in_housekeeping = lambda: self.housekeeping.ranks
         self._output = JobOutput(self.commits, clock)
         self.input_taken: Callable[[Job], None] = lambda _job: None
         """Called when the oldest input that was written to a job is with its tasks."""
         self._timers: dict[int, asyncio.TimerHandle] = {}
-        self._schedule_due = False
         self._stopping = False
         self.max_jobid = 0
         self.priority_of: Callable[[Job], int] = priority_of
@@ -112,11 +105,6 @@ class Engine:
     def active(self) -> int:
         """How many jobs are active."""
         return len(self.jobs)
-
-    @property
-    def scheduler(self) -> Scheduler:
-        """The resources, free and taken."""
-        return self._scheduler
 
     def now(self) -> float:
         """UNIX time, by the clock of all events."""
@@ -185,7 +173,7 @@ class Engine:
                 await self._recall_output(job)
         for job in self.jobs.values():
             introduce(job)
-        self.housekeeping.recover(recovered.meta, self.jobs, self._scheduler.reserve)
+        self.housekeeping.recover(recovered.meta, self.jobs, self.allocator.scheduler.reserve)
         # All at once: a write says by its position that no job waits to be resumed.
         for job in tuple(self.jobs.values()):
             self._resume(job)
@@ -200,8 +188,7 @@ class Engine:
 
     def _resume(self, job: Job) -> None:
         if job.has_resources:
-            self._scheduler.reserve(job.ranks)
-            self._holders[job.id] = job
+            self.allocator.reserve(job)
         if job.state is State.SCHED:
             self.post(job, "flux-restart")
         elif job.perilog is not None:
@@ -240,9 +227,7 @@ class Engine:
         job.apply(self._clock(), name, context)
         self.commits.touch(job)
         if before is State.SCHED and job.state is not State.SCHED:
-            self.pending.remove(job.id)
-            if job.state is State.CLEANUP:  # it may have been a head that kept others waiting
-                self.schedule_soon()
+            self.allocator.leave(job)
         self.advance(job)
 
     def raise_exception(
@@ -279,8 +264,7 @@ class Engine:
             expiration = job.t_run + duration if duration else 0.0
             self.post(job, "resource-update", {"expiration": expiration})
             self._limit_anew(job)
-            self._scheduler.version += 1  # heads may start at another time
-            self.schedule_soon()
+            self.allocator.limit_changed()
 
     def _limit_anew(self, job: Job) -> None:
         if job.state is State.RUN and job.start_asked:
@@ -317,12 +301,10 @@ class Engine:
         self.post(job, "priority", {"priority": self.priority_of(job)})
 
     def _enqueue(self, job: Job) -> None:
-        self.commits.after(job, self._wait_for_resources)
+        self.commits.after(job, self.allocator.wait)
 
-    def _wait_for_resources(self, job: Job) -> None:
-        if job.state is State.SCHED:
-            self.pending.add(job)
-            self.schedule_soon()
+    def _allocated(self, job: Job) -> None:
+        self.post(job, "alloc")
 
     def _start(self, job: Job) -> None:
         job.start_asked = True
@@ -378,89 +360,16 @@ class Engine:
             if self.housekeeping.command:
                 self.housekeeping.take(job, self.advance)  # comes back here
                 return
-            self._scheduler.free_alloc(job.ranks)
-            self.schedule_soon()
-        self._holders.pop(job.id, None)
+            self.allocator.give_back(job.ranks)
+        self.allocator.end(job)
         if job.start_asked:
             job.apply(self._clock(), "release", _RELEASE_ALL)
         self.post(job, "free")
-
-    def _free_ranks(self, ranks: Sequence[Rank]) -> None:
-        self._scheduler.free_alloc(ranks)
-        self.schedule_soon()
 
     def _clean(self, job: Job) -> None:
         self.post(job, "clean")
         if job.flags & Flag.WAITABLE:
             self.commits.after(job, self.on_waitable_end)
-
-    # --- scheduling -------------------------------------------------------------------------
-
-    def schedule_soon(self) -> None:
-        """See at the end of the tick whether jobs fit that did not."""
-        if not self._schedule_due:
-            self._schedule_due = True
-            asyncio.get_running_loop().call_soon(self._schedule)
-
-    def arrange_queues(self) -> None:
-        """Schedule by the queues as they are now; for when they were configured or switched."""
-        nodes = {n: self._scheduler.having(required) for n, required in self.queues.roots.items()}
-        self.pending.arrange(self.queues, nodes)
-        self.schedule_soon()
-
-    def _schedule(self) -> None:
-        """Give resources to the head of each lane for as long as it fits."""
-        self._schedule_due = False
-        for lane in self.pending.lanes:
-            while not self._stopping and (job := lane.head()) is not None:
-                ranks = self._scheduler.alloc(job.jobspec)
-                if ranks is None:
-                    self._backfill(lane, job)
-                    break
-                self._alloc(job, ranks)
-
-    def _backfill(self, lane: PendingQueue, head: Job) -> None:
-        """Let jobs behind the head start that do not delay it."""
-        if len(lane) > 1 and not self._scheduler.is_full:
-            behind = lane.first(DEPTH + 1)[1:]
-            now = self._clock()
-            for job, ranks in backfill(self._scheduler, head, behind, self.held, now):
-                self._alloc(job, ranks)
-
-    def estimate(self, head: Job) -> Reservation:
-        """When the head of a lane can start, by the time limits of what runs."""
-        return Reservation(self._scheduler, head.jobspec, self.held(), self._clock())
-
-    def held(self) -> Iterator[Held]:
-        """What jobs hold, and until when; what is nearly over, is taken to be over now."""
-        now = self._clock()
-        for job in self._holders.values():
-            if job.state is State.CLEANUP:
-                end = now
-            else:
-                end = job.t_run + job.jobspec.duration if job.jobspec.duration else math.inf
-            yield Held(end, job.ranks)
-        for ranks in self.housekeeping.ranks:
-            yield Held(now, ranks)
-
-    def _alloc(self, job: Job, ranks: Sequence[Rank]) -> None:
-        self._holders[job.id] = job
-        job.ranks = ranks
-        job.R = self._encode_R(ranks, job.jobspec.duration)
-        self.post(job, "alloc")
-
-    def _encode_R(self, ranks: Sequence[Rank], duration: float) -> bytes:  # noqa: N802
-        now = self._clock()
-        expiration = now + duration if duration else 0.0
-        if len(ranks) == 1 and not self._scheduler.properties:
-            rank = ranks[0]
-            return resource_set.one_rank(
-                rank.rank, rank.cores, rank.gpus, rank.host, now, expiration
-            )
-        properties = self._scheduler.properties_of(ranks)
-        return resource_set.encode(
-            ResourceSet(tuple(ranks), now, expiration, properties=properties)
-        )
 
     # --- execution --------------------------------------------------------------------------
 
@@ -498,6 +407,7 @@ class Engine:
     async def stop(self, note: str, *, leave: bool) -> None:
         """End running jobs with an exception, or leave them; wait until all is durable."""
         self._stopping = self.site.stopping = True
+        self.allocator.stop()
         if leave:
             await self._executor.close()
         else:

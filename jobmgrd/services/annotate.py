@@ -37,7 +37,7 @@ class Annotate:
     def refresh(self) -> None:
         """Have the first jobs of each lane, and those of stopped queues, say why they wait."""
         engine = self._engine
-        version = (engine.pending.version, engine.scheduler.version)
+        version = (engine.allocator.pending.version, engine.allocator.scheduler.version)
         if version == self._version:
             return
         self._version = version
@@ -56,7 +56,7 @@ class Annotate:
             self._tell(changed)
 
     def _now(self) -> Iterator[tuple[Job, Mapping[str, Any]]]:
-        pending = self._engine.pending
+        pending = self._engine.allocator.pending
         for lane in pending.lanes:
             for ahead, job in enumerate(lane.first(DEPTH)):
                 sched: dict[str, Any] = {"reason_pending": _NO_ROOM, "jobs_ahead": ahead}
@@ -65,13 +65,13 @@ class Annotate:
             yield job, {"reason_pending": self._stopped(job)}
 
     def _estimate(self, head: Job) -> dict[str, Any]:
-        found = self._engine.estimate(head)
+        found = self._engine.allocator.estimate(head)
         if found.impossible:
             return {"reason_pending": _DRAINED}
         return {} if math.isinf(found.t) else {"t_estimate": found.t}
 
     def _stopped(self, job: Job) -> str:
-        queues, name = self._engine.queues, job.jobspec.queue
+        queues, name = self._engine.allocator.queues, job.jobspec.queue
         if name not in queues.switches:
             return f"queue {name or 'without a name'} is not configured"
         reason = queues.status(name).stop_reason

@@ -143,7 +143,7 @@ async def assemble(parts: Parts) -> Services:
     job_info = JobInfo(engine, store, router)
     events = EventService(publish, router)
     parts.publisher.add(events)
-    for listener in (job_state, journal, totals, job_info, job_stats, dependencies, drain):
+    for listener in (job_state, journal, totals, job_info, job_stats, drain):
         engine.commits.listen(listener)
 
     def apply(loaded: Loaded) -> None:
@@ -198,7 +198,7 @@ async def assemble(parts: Parts) -> Services:
         config,
         events,
         History(engine, store),
-        Kvs(lambda: resource_set.encode(engine.scheduler.all), job_info.lookup),
+        Kvs(lambda: resource_set.encode(engine.allocator.scheduler.all), job_info.lookup),
     ):
         router.add(service)
     _add_broker(parts)
@@ -237,7 +237,7 @@ def _add_broker(parts: Parts) -> None:
 
     To be called last: the services that are registered by now are these modules.
     """
-    router, hosts = parts.router, parts.engine.scheduler.hosts
+    router, hosts = parts.router, parts.engine.allocator.scheduler.hosts
     router.add(Attr(attributes(hosts, parts.cred.userid, parts.rundir, parts.statedir)))
     router.add(Broker(router, hosts))
     router.add(Log(RING, router))

@@ -55,6 +55,7 @@ class Dependencies:
         self.planner = Planner(engine, store, self.singletons)
         """Tells the plans that `taken` is given."""
         self._times = BeginTimes(clock, self._resolve)
+        self._listening = False
         self._due: deque[tuple[int, str, str | None]] = deque()
 
     # --- jobs come and go -------------------------------------------------------------------
@@ -68,6 +69,7 @@ class Dependencies:
                 self._holds.keep(facts)
         if self.singletons.counting:
             self.singletons.taken(job)
+        self._listen()
 
     def gone(self, job: Job) -> None:
         """A job is not active any more, or was taken in and could not be kept."""
@@ -96,14 +98,20 @@ class Dependencies:
     def committed(self, batch: Sequence[Committed]) -> None:
         """See Listener."""
         targets = self._dependents.by_target
-        if not targets and not self.singletons.counting:
-            return
         for item in batch:
             job = item.job
             if job.id in targets:
                 self._moved(job, last=item.last)
             if item.last:
                 self.gone(job)
+        self._listen()
+
+    def _listen(self) -> None:
+        """Be told of commits as long as they concern anybody, and no longer."""
+        concerned = bool(self._dependents.by_target) or self.singletons.counting
+        if concerned != self._listening:
+            self._listening = concerned
+            (self._engine.commits.listen if concerned else self._engine.commits.ignore)(self)
 
     def _moved(self, target: Job, *, last: bool) -> None:
         if target.started:
@@ -160,6 +168,7 @@ class Dependencies:
                         ended.append((job, item))
                 else:
                     self._await(job, item, met=False)
+        self._listen()
         for id in self.singletons.ready():
             self._resolve(id, SINGLETON)
         await self._recover_ended(ended)

@@ -50,7 +50,7 @@ class Drain:
             asyncio.get_running_loop().call_soon(self._look)
 
     def _is_idle(self) -> bool:
-        started = self._engine.queues.started
+        started = self._engine.allocator.queues.started
         return not any(
             job.state & BUSY
             or (

@@ -36,6 +36,6 @@ class Feasibility:
         except FormatError as error:
             raise RpcError(errno.EINVAL, str(error)) from error
         try:
-            self._engine.scheduler.check(spec)
+            self._engine.allocator.scheduler.check(spec)
         except FormatError as error:
             raise RpcError(errno.EOVERFLOW, str(error)) from error

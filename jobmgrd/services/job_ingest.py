@@ -59,6 +59,7 @@ class JobIngest:
         owner: int,
     ) -> None:
         self._engine = engine
+        self._queues, self._scheduler = engine.allocator.queues, engine.allocator.scheduler
         self._dependencies = dependencies
         self._plugins = plugins
         self._monotonic = monotonic
@@ -84,10 +85,10 @@ class JobIngest:
             )
         try:
             jobspec, text = _jobspec(request, userid)
-            if missing := self._engine.queues.missing(jobspec):
+            if missing := self._queues.missing(jobspec):
                 jobspec, text = _completed(text, missing)
-            self._engine.queues.check(jobspec)
-            self._engine.scheduler.check(jobspec)
+            self._queues.check(jobspec)
+            self._scheduler.check(jobspec)
         except FormatError as error:
             raise RpcError(errno.EINVAL, str(error)) from error
         if userid != self._owner and jobspec.test is None:

@@ -33,7 +33,7 @@ class QueueService:
 
     def __init__(self, engine: Engine, store: Store, meta: Mapping[str, bytes]) -> None:
         self._engine = engine
-        self._queues: Queues = engine.queues
+        self._queues: Queues = engine.allocator.queues
         self._store = store
         self._kept = meta.get(QUEUES, b"")
         self._changing = asyncio.Lock()
@@ -59,7 +59,7 @@ class QueueService:
             except FormatError as error:  # they begin as new queues do
                 log.error("queues.switches-lost", reason=str(error))
             self._kept = b""
-        self._engine.arrange_queues()
+        self._engine.allocator.arrange_queues()
 
     def list_(self, _call: Call, _request: Empty) -> Mapping[str, Any]:
         """The names of the queues; none without named queues."""
@@ -102,13 +102,13 @@ class QueueService:
             before = dict(self._queues.switches)
             try:
                 change()
-                self._engine.arrange_queues()
+                self._engine.allocator.arrange_queues()
                 await self._store.write(Changes(meta={QUEUES: self._queues.save()}))
             except FormatError as error:
                 raise RpcError(errno.EINVAL, str(error)) from error
             except StoreError:
                 self._queues.switches = self._queues.switches | before
-                self._engine.arrange_queues()
+                self._engine.allocator.arrange_queues()
                 raise
         log.info("queues.switched", queues=self._queues.save().decode())
 

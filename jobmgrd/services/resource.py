@@ -20,7 +20,7 @@ class Resource:
     """What there is. Every node is this host, so that all are online while the daemon is."""
 
     def __init__(self, engine: Engine, drain: ResourceDrain) -> None:
-        self._scheduler = engine.scheduler
+        self._scheduler = engine.allocator.scheduler
         self._drain = drain
 
     def routes(self) -> Iterable[Route]:

@@ -32,7 +32,7 @@ class ResourceDrain:
         self._engine = engine
         self._store = store
         self._clock = clock
-        self._hosts = engine.scheduler.hosts
+        self._hosts = engine.allocator.scheduler.hosts
         self._changing = asyncio.Lock()
         self._drains: Drains = {}
         try:
@@ -90,8 +90,8 @@ class ResourceDrain:
 
     def _take(self, after: Drains) -> None:
         self._drains = after
-        self._engine.scheduler.drain(after.keys())
-        self._engine.schedule_soon()
+        self._engine.allocator.scheduler.drain(after.keys())
+        self._engine.allocator.schedule_soon()
 
     def _ranks(self, targets: str) -> Sequence[int]:
         try:

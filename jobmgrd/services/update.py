@@ -63,7 +63,7 @@ class Update:
             spec = _with(job, updates)
             self._check_room(job, spec, updates)
             if not unlimited and not updates.keys().isdisjoint((DURATION, QUEUE)):
-                queues = self._engine.queues
+                queues = self._engine.allocator.queues
                 queues.policy(queues.named(spec.queue)).check(spec)
         except FormatError as error:
             raise RpcError(errno.EINVAL, str(error)) from error
@@ -73,7 +73,7 @@ class Update:
 
     def _with_constraints(self, job: Job, updates: Mapping[str, Any]) -> Mapping[str, Any]:
         """The updates, with what the queue asks of nodes in the constraints, as at the submit."""
-        queues = self._engine.queues
+        queues = self._engine.allocator.queues
         if QUEUE in updates and CONSTRAINTS not in updates:
             return {CONSTRAINTS: queues.moving(job.jobspec, updates[QUEUE]), **updates}
         if QUEUE in updates:
@@ -88,7 +88,7 @@ class Update:
             if DURATION in updates and 0 < spec.duration <= self._clock() - job.t_run:
                 raise FormatError("requested duration places job expiration in the past")
         elif not updates.keys().isdisjoint((QUEUE, CONSTRAINTS)):
-            self._engine.scheduler.check(spec)
+            self._engine.allocator.scheduler.check(spec)
 
 
 def _check_paths(updates: Mapping[str, Any]) -> None:

@@ -155,7 +155,7 @@ class Bench:
             self.engine, self.dependencies, self.plugins, lambda: 1.0, OWNER.userid
         )
         self.annotate = Annotate(self.engine, self.journal.annotated)
-        for listener in (self.journal, self.job_info, self.dependencies):
+        for listener in (self.journal, self.job_info):
             self.engine.commits.listen(listener)
         for service in (
             self.journal,

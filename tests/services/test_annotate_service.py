@@ -60,18 +60,18 @@ async def test_an_estimate_follows_a_new_time_limit(bench: Bench) -> None:
 
 async def test_jobs_of_stopped_queues_and_for_drained_nodes_say_so(bench: Bench) -> None:
     """With the reason that was given."""
-    queues = bench.engine.queues
+    queues = bench.engine.allocator.queues
     queues.configure(Policy(), {"q": QueueConfig(), "new": QueueConfig()})
     queues.stop("q", "noon")
-    bench.engine.arrange_queues()
+    bench.engine.allocator.arrange_queues()
     stopped, new, gone = [await bench.submit(queue=name) for name in ("q", "new", "gone")]
     found = await annotated(bench)
     assert found[stopped] == {"reason_pending": "queue is stopped: noon"}
     assert found[new] == {"reason_pending": "queue is stopped"}
     assert found[gone] == {"reason_pending": "queue gone is not configured"}
-    bench.engine.scheduler.drain({0})
+    bench.engine.allocator.scheduler.drain({0})
     queues.start("q")
-    bench.engine.arrange_queues()
+    bench.engine.allocator.arrange_queues()
     await bench.settle()
     text = "insufficient resources: nodes are drained"
     assert (await annotated(bench))[stopped] == {"reason_pending": text, "jobs_ahead": 0}

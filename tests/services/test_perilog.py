@@ -79,7 +79,7 @@ class Site(Bench):
 
     def free_cores(self) -> int:
         """How many cores are free."""
-        return self.engine.scheduler.free.cores
+        return self.engine.allocator.scheduler.free.cores
 
     def reasons(self) -> list[str]:
         """Why nodes are drained."""

@@ -39,11 +39,11 @@ class Updating(Bench):
     async def boot(self) -> None:
         """See Bench."""
         await super().boot()
-        self.engine.queues.configure(Policy(default_queue="debug"), QUEUES)
-        self.engine.queues.disable("closed", "of no use")
+        self.engine.allocator.queues.configure(Policy(default_queue="debug"), QUEUES)
+        self.engine.allocator.queues.disable("closed", "of no use")
         for name in QUEUES:
-            self.engine.queues.start(name)
-        self.engine.arrange_queues()
+            self.engine.allocator.queues.start(name)
+        self.engine.allocator.arrange_queues()
         self.router.add(Update(self.engine, self.store, lambda: self.now))
 
     async def submit(self, urgency: int = 16, flags: int = 0, **options: Any) -> int:  # noqa: ANN401
