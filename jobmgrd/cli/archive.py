@@ -99,11 +99,12 @@ def show(path: Path | None, id_: int, *, as_json: bool) -> None:
 
 
 @archive.command(
+    short_help="Write archived jobs to a file.",
     epilog=examples(
         "jobmgr archive export --before 2026-01-01 --output 2025.jsonl",
         "jobmgr archive export --user alice | jq -c '[.id, .eventlog[-1].timestamp]'",
         "jobmgr archive export --format parquet --output jobs.parquet",
-    )
+    ),
 )
 @click.option(
     "--format", "form", type=click.Choice(list(WRITERS)), default="jsonl", help="[default: jsonl]"

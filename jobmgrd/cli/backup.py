@@ -18,7 +18,7 @@ ARCHIVE: Final = "archive.sqlite"
 _directory = click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
 
 
-@click.command()
+@click.command(short_help="Copy store and archive, also while the daemon runs.")
 @_directory
 @click.pass_obj
 def backup(places: Places, directory: Path) -> None:
@@ -36,7 +36,7 @@ def backup(places: Places, directory: Path) -> None:
         click.echo(f"copied {places.archive} to {directory / ARCHIVE}")
 
 
-@click.command()
+@click.command(short_help="Put a backup in place.")
 @_directory
 @click.option("--replace", is_flag=True, help="Set a store that is there aside, as NAME.old.")
 @click.pass_obj

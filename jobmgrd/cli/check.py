@@ -15,7 +15,7 @@ from jobmgrd.store.port import StoreError
 from jobmgrd.store.sqlite_errors import WHAT_TO_DO
 
 
-@click.command()
+@click.command(short_help="Check configuration, directories, store and archive.")
 @click.pass_obj
 def check(places: Places) -> None:
     """Check the configuration, the directories, the store and the archive; exit 1 if one is bad.

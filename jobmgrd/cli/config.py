@@ -29,14 +29,19 @@ def get(key: str | None) -> None:
     click.echo(json.dumps(lookup(tables, key) if key else tables, indent=2))
 
 
-@config.command(epilog=examples("jobmgr config reload"))
+@config.command(
+    short_help="Have the daemon read its files again.", epilog=examples("jobmgr config reload")
+)
 def reload() -> None:
     """Have the daemon read its files again; an error in them changes nothing."""
     with connect() as client, about("config reload"):
         client.rpc("config.reload")
 
 
-@config.command(epilog=examples("jobmgr config load tight-limits.toml"))
+@config.command(
+    short_help="Replace the configuration until the next reload.",
+    epilog=examples("jobmgr config load tight-limits.toml"),
+)
 @click.argument("path", type=click.Path(exists=True, path_type=Path), metavar="FILE")
 def load(path: Path) -> None:
     """Replace the configuration by a TOML file, or a directory of *.toml, until the next reload."""

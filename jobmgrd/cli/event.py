@@ -31,11 +31,12 @@ def event() -> None:
 
 
 @event.command(
+    short_help="Print events as they come.",
     epilog=examples(
         "jobmgr event sub                              all events",
         "jobmgr event sub job-purge-inactive           purged jobs",
         "jobmgr event sub -c1 heartbeat.pulse          wait for a heartbeat",
-    )
+    ),
 )
 @click.option("-c", "--count", type=click.IntRange(min=1), help="Exit after this many events.")
 @click.argument("topics", nargs=-1, metavar="[TOPIC]...")
@@ -47,10 +48,11 @@ def sub(topics: tuple[str, ...], count: int | None) -> None:
 
 
 @event.command(
+    short_help="Publish an event.",
     epilog=examples(
         "jobmgr event pub backup.begin",
         """jobmgr event pub backup.end '{"files": 17}'""",
-    )
+    ),
 )
 @click.argument("topic")
 @click.argument("payload", required=False, type=ObjectType(), metavar="[JSON]")
@@ -64,11 +66,12 @@ def pub(topic: str, payload: dict[str, Any] | None) -> None:
 
 
 @event.command(
+    short_help="Follow what is purged, each batch once and in order.",
     epilog=examples(
         "jobmgr event purges                          from now on",
         "jobmgr event purges --since 0                from the first batch that is remembered",
         "jobmgr event purges --since 41 --json        a JSON object a line",
-    )
+    ),
 )
 @click.option(
     "--since",

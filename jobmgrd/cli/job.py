@@ -16,6 +16,7 @@ COMMANDS: Final = {
     "status": Entry("job_status.status", "Wait until jobs have ended, say how they did."),
     "wait-event": Entry("job_wait_event.wait_event", "Wait until something happens to a job."),
     "last": Entry("job_last.last", "Print the ids of the jobs submitted last."),
+    "stats": Entry("job_stats.stats", "Print how many jobs there are, by state and queue."),
     "timeleft": Entry("job_timeleft.timeleft", "Print how long a job may still run."),
     "kill": Entry("job_change.kill", "Send a signal to running jobs."),
     "raise": Entry("job_change.raise_", "Raise an exception on jobs."),

@@ -45,6 +45,8 @@ _RESULTS: Final = {
     Result.CANCELED: "CA",
     Result.TIMEOUT: "TO",
 }
+_STATE_EMOJI: Final = dict(zip(map(int, _STATES), "🎁🛑🚦📅🏃🗑💀", strict=True))
+_RESULT_EMOJI: Final = dict(zip(map(int, _RESULTS), "😀💩💥⌛", strict=True))
 _PENDING: Final = int(State.PENDING)  # a number: masks of IntFlag are slow
 _STATE_NAMES: Final = {int(state): state.name or "" for state in _STATES}
 _STATE_LETTERS: Final = {int(state): letter for state, letter in _STATES.items()}
@@ -93,6 +95,13 @@ def status_abbrev(job: Attributes) -> str:
     if job["state"] == State.INACTIVE:
         return _RESULT_LETTERS.get(job.get("result", 0), "")
     return _STATE_LETTERS[job["state"]]
+
+
+def status_emoji(job: Attributes) -> str:
+    """The status as flux-core draws it."""
+    if job["state"] == State.INACTIVE:
+        return _RESULT_EMOJI.get(job.get("result", 0), "")
+    return _STATE_EMOJI[job["state"]]
 
 
 def state_name(job: Attributes) -> str:
@@ -201,6 +210,7 @@ FIELDS: Final[Mapping[str, Field]] = {
     "priority": _own("priority", "PRI"),
     "state": Field("STATE", ("state",), lambda job, _: state_name(job)),
     "state_single": Field("S", ("state",), lambda job, _: _STATE_LETTERS[job["state"]]),
+    "state_emoji": Field("STATE", ("state",), lambda job, _: _STATE_EMOJI[job["state"]]),
     "name": _own("name"),
     "cwd": _own("cwd"),
     "queue": _own("queue"),
@@ -219,6 +229,9 @@ FIELDS: Final[Mapping[str, Field]] = {
     "result_abbrev": Field(
         "RS", ("result",), lambda job, _: _RESULT_LETTERS.get(job.get("result", 0), "")
     ),
+    "result_emoji": Field(
+        "RESULT", ("result",), lambda job, _: _RESULT_EMOJI.get(job.get("result", 0), "")
+    ),
     **{
         f"t_{name}": _own(f"t_{name}", default=0.0)
         for name in ("submit", "depend", "priority", "sched", "run", "cleanup", "inactive")
@@ -226,6 +239,7 @@ FIELDS: Final[Mapping[str, Field]] = {
     "runtime": Field("RUNTIME", ("t_run", "t_cleanup"), runtime),
     "status": Field("STATUS", STATUS_ATTRS, lambda job, _: status(job)),
     "status_abbrev": Field("ST", STATUS_ATTRS, lambda job, _: status_abbrev(job)),
+    "status_emoji": Field("STATUS", STATUS_ATTRS, lambda job, _: status_emoji(job)),
     "waitstatus": _own("waitstatus", "WSTATUS"),
     "returncode": Field("RC", ("waitstatus", "result"), lambda job, _: job_ending.returncode(job)),
     **{

@@ -15,7 +15,11 @@ def jobtap() -> None:
     """Look at plugins; they are loaded by the configuration (see docs/plugins.md)."""
 
 
-@jobtap.command("list", epilog=examples("jobmgr jobtap list"))
+@jobtap.command(
+    "list",
+    short_help="List the plugins, in the order asked.",
+    epilog=examples("jobmgr jobtap list"),
+)
 def list_() -> None:
     """List the plugins that are loaded, in the order in which they are asked."""
     with connect() as client, about("jobtap list"):
@@ -24,7 +28,10 @@ def list_() -> None:
         click.echo(name)
 
 
-@jobtap.command(epilog=examples("jobmgr jobtap query user-limits", "jobmgr jobtap query x | jq"))
+@jobtap.command(
+    short_help="Show a plugin as JSON.",
+    epilog=examples("jobmgr jobtap query user-limits", "jobmgr jobtap query x | jq"),
+)
 @click.argument("name")
 def query(name: str) -> None:
     """Show a plugin as JSON: its hooks, its conf, how often it was asked, and its errors."""

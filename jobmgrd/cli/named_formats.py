@@ -25,8 +25,13 @@ FORMATS: Final = {
         _BEGIN + _WHOSE + "{status_abbrev:>2.2} {ntasks:>6} {nnodes:>6h} "
         "{contextual_time!F:>8h} {info}",
     ),
+    "cute": Named(
+        "the same, with the status as a picture",
+        _BEGIN + _WHOSE + "{status_emoji:>5.5} {ntasks:>6} {nnodes:>6h} "
+        "{contextual_time!F:>8h} {info}",
+    ),
     "long": Named(
-        "the same, with the time of submission and the time left",
+        "the default, with the time of submission and the time left",
         _BEGIN + _WHOSE + "{status:>9.9} {ntasks:>6} {nnodes:>6h} {t_submit!d:%b%d %R::>12} "
         "{t_remaining!F:>12h} {contextual_time!F:>8h} {info}",
     ),

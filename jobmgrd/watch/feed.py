@@ -8,7 +8,7 @@ from typing import Any, Final, Protocol
 
 from jobmgrd.client import Client, ConnectionLostError, NoDaemonError, RpcTimeoutError
 from jobmgrd.watch.snapshot import Snapshot
-from protocol.errors import RpcError
+from protocol.errors import PayloadError, RpcError
 from protocol.eventlog import Entry
 from protocol.events import PurgeEvent
 from protocol.job_list import StatsReply as JobCounts
@@ -53,7 +53,7 @@ class Feed:
             while True:
                 try:
                     self._view.numbers(await _snapshot(client))
-                except (*AWAY, RpcError) as error:
+                except (*AWAY, RpcError, PayloadError) as error:
                     self._view.away(str(error))
                 await asyncio.sleep(self._interval)
         finally:
@@ -66,7 +66,7 @@ class Feed:
             while True:
                 try:
                     await self._listen(client)
-                except (*AWAY, RpcError):
+                except (*AWAY, RpcError, PayloadError):
                     await asyncio.sleep(self._interval)
         finally:
             await client.close()

@@ -64,6 +64,16 @@ def test_the_default_has_the_columns_of_flux_jobs() -> None:
     assert listing(FORMATS["default"].text, job())[1].endswith("S      2      -        -")
 
 
+def test_the_cute_format_draws_the_status() -> None:
+    """With flux-core's pictures."""
+    lines = listing(FORMATS["cute"].text, job(), ended(Result.FAILED), ended(Result.TIMEOUT))
+    assert [picture for line in lines for picture in line if picture in "📅💩⌛"] == [
+        "📅",
+        "💩",
+        "⌛",
+    ]
+
+
 @pytest.mark.parametrize("name", FORMATS)
 def test_every_named_format_can_show_any_job(name: str) -> None:
     """Whatever is unknown of a job, its line can be written."""

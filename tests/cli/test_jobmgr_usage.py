@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from jobmgrd import VERSION
+from jobmgrd.cli.daemon import main as jobmgrd
 from jobmgrd.cli.failure import BROKEN_PIPE, INTERRUPTED, reported
 from jobmgrd.cli.jobmgr import cli
 from tests.cli.conftest import Jobmgr
@@ -28,6 +29,15 @@ def commands(group: click.Group, *above: str) -> Iterator[tuple[str, ...]]:
             yield (*above, name)
 
 
+def groups(group: click.Group, *above: str) -> Iterator[tuple[str, ...]]:
+    """Every command line that names a group."""
+    yield above
+    for name in group.list_commands(click.Context(group)):
+        command = group.get_command(click.Context(group), name)
+        if isinstance(command, click.Group):
+            yield from groups(command, *above, name)
+
+
 ALL = list(commands(cli))
 
 
@@ -38,6 +48,16 @@ def test_every_command_explains_itself_with_examples(command: tuple[str, ...]) -
     assert result.exit_code == 0
     _, _, examples = result.output.partition("Examples:\n")
     assert "jobmgr " + " ".join(command) in examples
+
+
+@pytest.mark.parametrize("program", [cli, jobmgrd], ids=["jobmgr", "jobmgrd"])
+def test_lists_of_commands_end_in_whole_sentences(program: click.Group) -> None:
+    """A summary that does not fit is cut by click, in the middle of what it says."""
+    for group in groups(program):
+        result = CliRunner().invoke(program, [*group, "--help"])
+        _, _, listed = result.output.partition("Commands:\n")
+        lines = listed.partition("Examples:")[0].splitlines()
+        assert [line for line in lines if line.endswith("...") and not line.endswith(", ...")] == []
 
 
 @pytest.mark.parametrize("command", [[], ["job"]], ids=" ".join)
@@ -138,7 +158,7 @@ def test_uri_is_taken_after_the_command_too() -> None:
         (["job", "purge", "--list", "ƒ2"], "--list goes with limits or --all"),
         (["jobs", "-f", "sleeping"], "'sleeping' is neither a state nor a result"),
         (["jobs", "-o", "{nonsense}"], "there is no field 'nonsense'"),
-        (["jobs", "-o", "nonsense"], "neither a format nor one of default, long"),
+        (["jobs", "-o", "nonsense"], "neither a format nor one of default, cute, long"),
         (["jobs", "--sort", "nonsense"], "there is no field 'nonsense'"),
         (["jobs", "--color=maybe"], "'maybe' is not one of"),
         (["jobs", "-u", "no-such-user"], "there is no user 'no-such-user'"),
