@@ -10,7 +10,7 @@ import zmq
 
 from protocol.errors import RpcError
 from protocol.events import HEARTBEAT, JOB_STATE, PURGE, READY
-from protocol.message import FLAG_NORESPONSE, FLAG_STREAMING, Request, Response, decode
+from protocol.message import FLAG_NORESPONSE, FLAG_STREAMING, Event, Request, Response, decode
 from protocol.payload import decode as decode_payload
 from protocol.payload import encode
 from tests.conftest import DaemonProcess
@@ -207,6 +207,17 @@ def test_a_client_that_sends_and_vanishes_leaves_nothing(shared_daemon: DaemonPr
         raw.socket.close()
     stats = shared_daemon.rpc("job-manager.stats-get")
     assert stats["journal"]["listeners"] == 0
+
+
+def test_events_come_to_a_DEALER_that_subscribed(peer: RawPeer) -> None:  # noqa: N802
+    """event.subscribe is the same for every transport; the PUB socket needs none."""
+    assert peer.ask("event.subscribe", encode({"topic": "wire."})).errnum == 0
+    publish = encode({"topic": "wire.a", "payload": "e30="})
+    peer.send(Request("event.publish", publish, matchtag=8).frames())
+    event = decode(peer.socket.recv_multipart())
+    assert isinstance(event, Event)
+    assert (event.topic, event.payload) == ("wire.a", b"{}")
+    assert decode_payload(peer.receive().payload)["seq"] == event.sequence
 
 
 @pytest.mark.parametrize("topic", [HEARTBEAT, PURGE, JOB_STATE, READY, f"{READY}token"])

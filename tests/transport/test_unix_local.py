@@ -1,0 +1,240 @@
+"""The local socket's own bounds: who stalls, who does not read, who is one too many."""
+
+import asyncio
+import errno
+import os
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from jobmgrd.access import Access, lowered
+from jobmgrd.call import PeerGoneError
+from jobmgrd.publisher import Published, Publisher
+from jobmgrd.transport import unix_local
+from jobmgrd.transport.unix_local import LocalPeer, UnixLocal
+from protocol import stream
+from protocol.message import (
+    ROLE_LOCAL,
+    ROLE_OWNER,
+    ROLE_USER,
+    UNKNOWN,
+    USERID_UNKNOWN,
+    Cred,
+    Request,
+    Response,
+)
+from tests.local_client import message
+
+OWNER = 1000
+MAX = 1 << 20
+
+
+class Served:
+    """A server in a directory of its own, and what it was told."""
+
+    def __init__(self, path: Path, owner: int) -> None:
+        self.path = path
+        self.requests: asyncio.Queue[tuple[Request, LocalPeer]] = asyncio.Queue()
+        self.lost: asyncio.Queue[LocalPeer] = asyncio.Queue()
+        self.server = UnixLocal(
+            path,
+            Access(owner),
+            lambda request, peer: self.requests.put_nowait((request, peer)),
+            self.lost.put_nowait,
+            max_message_size=MAX,
+        )
+
+    @asynccontextmanager
+    async def client(self) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+        """A connection; its greeting is unread."""
+        reader, writer = await asyncio.open_unix_connection(self.path, limit=4096)
+        yield reader, writer
+        writer.close()
+
+    async def peer(self, writer: asyncio.StreamWriter) -> LocalPeer:
+        """The server's side of a connection, found by a request."""
+        writer.write(message("t", matchtag=1))
+        return (await self.requests.get())[1]
+
+
+@pytest.fixture
+async def served(tmp_path: Path) -> AsyncIterator[Served]:
+    """A server that listens, whose owner runs the test."""
+    made = Served(tmp_path / "local", os.getuid())
+    await made.server.open()
+    yield made
+    await made.server.close()
+
+
+async def test_one_that_stalls_within_a_message_is_dropped(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After STALL seconds; one that waits between messages may wait for ever."""
+    monkeypatch.setattr(unix_local, "STALL", 0.05)
+    async with served.client() as (idle, _), served.client() as (reader, writer):
+        writer.write(message("t")[:20])
+        assert await reader.read() == stream.GREETING
+        assert await idle.readexactly(1) == stream.GREETING
+        assert served.server.clients == 1
+        assert served.lost.qsize() == 1
+
+
+async def test_one_that_goes_on_in_time_is_served(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The time is for each wait, not for the whole message."""
+    monkeypatch.setattr(unix_local, "STALL", 0.3)
+    data = message("t", b"x" * 5)
+    async with served.client() as (_, writer):
+        for byte in data:
+            writer.write(bytes([byte]))
+            await asyncio.sleep(0.01)
+        request, _ = await served.requests.get()
+        assert request.payload == b"x" * 5
+
+
+async def test_one_too_many_is_told_so(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    """EMFILE as the greeting; when another has gone there is room again."""
+    monkeypatch.setattr(unix_local, "CLIENTS_MAX", 1)
+    async with served.client() as (first, writer):
+        assert await first.read(1) == stream.GREETING
+        async with served.client() as (second, _):
+            assert await second.read() == bytes([errno.EMFILE])
+        writer.close()
+        await served.lost.get()
+    async with served.client() as (third, _):
+        assert await third.read(1) == stream.GREETING
+    assert served.server.refused == 1
+
+
+async def test_what_is_not_read_is_bounded(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond WAITING_MAX the peer is given up, and whoever sends is told."""
+    monkeypatch.setattr(unix_local, "WAITING_MAX", 1 << 20)
+    async with served.client() as (_, writer):
+        peer = await served.peer(writer)
+        peer.send(Response("t", b"x" * (1 << 19)))
+        with pytest.raises(PeerGoneError, match="left 1048576 bytes unread"):
+            peer.send(Response("t", b"x" * (1 << 20)))
+        with pytest.raises(PeerGoneError, match="disconnected"):
+            peer.send(Response("t"))
+        assert await served.lost.get() is peer
+
+
+async def test_a_tracked_response_has_gone_when_the_kernel_has_it(served: Served) -> None:
+    """Or when the peer has."""
+    async with served.client() as (reader, writer):
+        peer = await served.peer(writer)
+        small = peer.send_tracked(Response("t"))
+        assert not small()
+        await asyncio.sleep(0)
+        assert small()
+        large = peer.send_tracked(Response("t", b"x" * (8 << 20)))
+        await asyncio.sleep(0)
+        assert not large()
+        peer.abort()
+        assert large()
+        await reader.read()
+
+
+async def test_what_is_answered_in_one_turn_leaves_in_one_write(served: Served) -> None:
+    """And in order."""
+    async with served.client() as (reader, writer):
+        peer = await served.peer(writer)
+        event = Response("a"), Response("b")
+        for response in event:
+            peer.send(response)
+        expected = stream.GREETING + b"".join(stream.encode(r.frames()) for r in event)
+        assert await reader.readexactly(len(expected)) == expected
+
+
+def test_an_event_is_framed_once_for_all() -> None:
+    """However many have subscribed."""
+    publisher = Publisher(Cred(1, ROLE_OWNER))
+    framed: list[bytes] = []
+
+    class Twice:
+        def deliver(self, event: Published) -> None:
+            framed.extend([event.framed, event.framed])
+
+    publisher.add(Twice())
+    publisher.publish("t", {"a": 1})
+    assert framed[0] is framed[1]
+    assert b'{"a":1}\0' in framed[0]
+
+
+async def test_a_path_that_is_too_long_is_an_error(tmp_path: Path) -> None:
+    """As the system says: 107 bytes."""
+    with pytest.raises(OSError, match="too long"):
+        await Served(tmp_path / ("x" * 120), os.getuid()).server.open()
+
+
+async def test_a_stranger_is_greeted_with_the_errno(tmp_path: Path) -> None:
+    """RFC 3: one byte, then the end."""
+    served = Served(tmp_path / "local", os.getuid() + 1)
+    await served.server.open()
+    async with served.client() as (reader, _):
+        assert await reader.read() == bytes([errno.EPERM])
+    assert served.lost.empty()
+    await served.server.close()
+
+
+async def test_closing_gives_what_was_sent_a_moment(served: Served) -> None:
+    """A client that reads has its last responses, one that does not delays nobody for long."""
+    async with served.client() as (reader, writer):
+        peer = await served.peer(writer)
+        deaf = socket.socket(socket.AF_UNIX)
+        deaf.connect(str(served.path))
+        peer.send(Response("last"))
+        reading = asyncio.create_task(reader.read())
+        await served.server.close()
+        assert b"last" in await reading
+        deaf.close()
+    assert not served.path.exists()
+
+
+class TestAccess:
+    """RFC 12, Guest Authentication and Credential Assignment."""
+
+    @pytest.mark.parametrize(
+        ("guests", "root", "userid", "expected"),
+        [
+            (False, False, OWNER, Cred(OWNER, ROLE_OWNER | ROLE_LOCAL)),
+            (False, False, 1001, None),
+            (False, False, 0, None),
+            (True, False, 1001, Cred(1001, ROLE_USER | ROLE_LOCAL)),
+            (True, False, 0, Cred(0, ROLE_USER | ROLE_LOCAL)),
+            (False, True, 0, Cred(OWNER, ROLE_OWNER | ROLE_LOCAL)),
+            (False, True, 1001, None),
+        ],
+    )
+    def test_who_may_connect_as_whom(
+        self, guests: bool, root: bool, userid: int, expected: Cred | None
+    ) -> None:
+        """The owner always; root and others as configured."""
+        access = Access(OWNER)
+        access.configure(allow_guest_user=guests, allow_root_owner=root)
+        assert access.admit(userid) == expected
+
+    @pytest.mark.parametrize(
+        ("claim", "expected"),
+        [
+            (UNKNOWN, Cred(OWNER, 5)),
+            (Cred(7, ROLE_USER), Cred(7, ROLE_USER)),
+            (Cred(USERID_UNKNOWN, ROLE_USER), Cred(OWNER, ROLE_USER)),
+            (Cred(7, ROLE_OWNER), Cred(OWNER, 5)),
+            (Cred(7, 0xFFFFFFFF), Cred(OWNER, 5)),
+            (Cred(7, 0x10), Cred(7, 0)),
+        ],
+    )
+    def test_an_owner_may_lower_itself(self, claim: Cred, expected: Cred) -> None:
+        """Roles that are none are no roles."""
+        assert lowered(Cred(OWNER, ROLE_OWNER | ROLE_LOCAL), claim) == expected
+
+    @pytest.mark.parametrize("rolemask", [0, ROLE_USER, ROLE_OWNER])
+    def test_a_guest_may_claim_nothing(self, rolemask: int) -> None:
+        """Whatever its header says."""
+        guest = Cred(1001, ROLE_USER | ROLE_LOCAL)
+        assert lowered(guest, Cred(7, rolemask)) == guest
