@@ -5,6 +5,7 @@ same whatever the size of the supervisor (0.25 ms on a 2-core machine; subproces
 """
 
 import errno
+import fcntl
 import os
 import signal
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from jobmgrd.exec.inheritance import Inheritance
+from jobmgrd.exec.inheritance import NOFILE, Inheritance
 
 _FAULTS: Final = {
     errno.ENOENT: "command not found",
@@ -24,6 +25,11 @@ _FAULTS: Final = {
 
 _RESTORED: Final = (signal.SIGPIPE, signal.SIGXFSZ)
 """Signals that Python ignores, and that programs expect not to be."""
+
+
+_FEW: Final = 64
+"""Descriptors that may be low. What is kept beyond them is put beyond NOFILE: posix_spawn(3) hands
+no descriptor on that is beyond the task's own limit of open files, so low ones have to be left."""
 
 
 class StartError(Exception):
@@ -96,7 +102,8 @@ def spawn(
             if fd is None:
                 read, write = os.pipe2(os.O_CLOEXEC)
                 made += (read, write)
-                fd, pipes[target] = (read, write) if target == 0 else (write, read)  # noqa: PLW2901
+                fd, ours = (read, write) if target == 0 else (write, read)  # noqa: PLW2901
+                pipes[target] = made[made.index(ours)] = _aside(ours)
             theirs.append(fd)
         with inheritance.taken_on():
             pid = _spawn(command, environment, theirs)
@@ -160,11 +167,23 @@ def _found(command: str, environment: Mapping[str, str]) -> Iterator[str]:
 def _watch(pid: int) -> int:
     """A descriptor that tells of the end of a child; without one the child is killed."""
     try:
-        return os.pidfd_open(pid)
+        return _aside(os.pidfd_open(pid))
     except OSError:
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
         raise
+
+
+def _aside(fd: int) -> int:
+    """The same descriptor, out of the way of those that tasks are handed."""
+    if fd < _FEW:
+        return fd
+    try:
+        high = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, NOFILE)
+    except OSError:  # there is no room, or the system allows no more
+        return fd
+    os.close(fd)
+    return high
 
 
 def _close(fds: "set[int] | list[int]") -> None:

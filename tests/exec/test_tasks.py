@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from jobmgrd.exec.binding import Binder, share
+from jobmgrd.exec.inheritance import NOFILE
 from jobmgrd.exec.local import LocalExecutor
-from jobmgrd.exec.port import Failed, Finished, Raised
+from jobmgrd.exec.port import Failed, Finished, Raised, Started
 from protocol.jobspec import File
 from protocol.resource_set import Rank
 from protocol.shell_options import Affinity, Warn
@@ -108,6 +109,21 @@ async def test_limits_are_the_jobs(told: Recorder, local: LocalExecutor) -> None
         await told.end()
         assert told.output(id_=2).split() == [b"0", b"77", b"4096", b"1000", b"4194304"]
         assert resource.getrlimit(resource.RLIMIT_NOFILE) == (hard, hard)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+async def test_many_tasks_run_at_once(told: Recorder, local: LocalExecutor) -> None:
+    """Although their pipes are more than a task's own limit of open files lets it have."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard < 4 * NOFILE:
+        pytest.skip(f"this system allows {hard} open files")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    try:
+        local.start(attempt("sleep", "60", tasks=NOFILE // 2))
+        first = await told.until(lambda event: isinstance(event, Started | Failed))
+        assert first == Started(1)
+        await local.terminate()
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
