@@ -32,6 +32,7 @@ from jobmgrd.exec.switch import Switch
 from jobmgrd.jobs.job import Job
 from jobmgrd.jobs.nodes import NodeConfig, are_real, configured
 from jobmgrd.jobs.scheduler import Scheduler
+from jobmgrd.limits import Guard
 from jobmgrd.publisher import Publisher
 from jobmgrd.router import Router
 from jobmgrd.services.assembly import Parts, Services, assemble
@@ -176,7 +177,7 @@ class Daemon:
         config = self._loaded.config
         context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         stack.callback(context.term)
-        router = Router(tasks.create_task)
+        router = Router(tasks.create_task, Guard(config.limits))
         self._pub = ZmqPub(context, _local(self._endpoints(config.events.bind)), self._cred)
         self._publisher.add(self._pub)
         stack.callback(self._pub.close)
@@ -185,7 +186,7 @@ class Daemon:
             _local(self._endpoints(config.rpc.bind)),
             router.dispatch,
             cred=self._cred,
-            max_message_size=config.rpc.max_message_size,
+            guard=router.guard,
         )
         stack.callback(self._rpc.close)
         self._curve = self._make_curve(context, router, stack)
@@ -213,7 +214,7 @@ class Daemon:
             router.dispatch,
             router.expel,
             cred=self._cred,
-            max_message_size=config.rpc.max_message_size,
+            guard=router.guard,
             monotonic=time.monotonic,
         )
         stack.callback(curve.close)

@@ -18,6 +18,7 @@ import structlog
 from msgspec import Struct
 
 from jobmgrd.call import Call, Empty, Gone, Peer, PeerGoneError, Stream, Value
+from jobmgrd.limits import Guard
 from protocol import payload
 from protocol.errors import PayloadError, RpcError
 from protocol.message import (
@@ -100,12 +101,14 @@ class Meters(Protocol):
 class Router:
     """The table, the streams under way, and dispatch."""
 
-    def __init__(self, spawn: Spawn) -> None:
+    def __init__(self, spawn: Spawn, guard: Guard | None = None) -> None:
         self._spawn = spawn
+        self.guard = Guard() if guard is None else guard
         self._routes: dict[str, Route] = {}
         self._roles: dict[str, int] = {}  # of the routes, in the mode that holds
         self._private = False
         self._streams: dict[Peer, dict[int, Stream]] = {}
+        self._waiting: dict[Peer, int] = {}  # requests that are answered later
         self._releases: list[Callable[[Peer], None]] = []
         self.requests = 0
         self.errors = 0
@@ -162,6 +165,8 @@ class Router:
                 return
             if request.streaming:
                 raise RpcError(errno.EPROTO, f"{request.topic} is not a streaming RPC")
+            if self._waiting.get(peer, 0) >= self.guard.limits.requests:
+                raise self.guard.refuse("requests")
             result = route.handler(call, _body(request, route))  # type: ignore[arg-type]
             if result is None or isinstance(result, Struct | Mapping):
                 call.respond(result)
@@ -173,22 +178,27 @@ class Router:
     def _dispatch_stream(self, route: Route, request: Request, call: Call) -> None:
         if not isinstance(call, Stream):
             raise RpcError(errno.EPROTO, f"{request.topic} is a streaming RPC")
-        streams = self._streams.setdefault(call.peer, {})
+        streams = self._streams.get(call.peer, {})
         if call.matchtag in streams:
             raise RpcError(errno.EPROTO, f"matchtag {call.matchtag} is in use by another stream")
+        if len(streams) >= self.guard.limits.streams:
+            raise self.guard.refuse("streams")
         body = _body(request, route)
         streams[call.matchtag] = call
+        self._streams[call.peer] = streams
         result = cast("StreamHandler", route.handler)(call, body)
         if result is not None:
             self._spawn(self._run_stream(call, result))
 
     def _answer_later(self, call: Call, result: Awaitable[Value]) -> None:
+        self._waiting[call.peer] = self._waiting.get(call.peer, 0) + 1
         if isinstance(result, asyncio.Future):
             result.add_done_callback(lambda future: self._answer_future(call, future))
         else:
             self._spawn(self._answer_coroutine(call, cast("Coroutine[Any, Any, Value]", result)))
 
     def _answer_future(self, call: Call, future: "asyncio.Future[Value]") -> None:
+        self._answered(call.peer)
         if future.cancelled():
             call.fail(RpcError(errno.ECANCELED, "the daemon is stopping"))
         elif (error := future.exception()) is not None:
@@ -204,6 +214,14 @@ class Router:
             raise
         except Exception as error:  # noqa: BLE001 - the one place that answers them
             self._refuse(call, error)
+        finally:
+            self._answered(call.peer)
+
+    def _answered(self, peer: Peer) -> None:
+        """One request of a peer less waits."""
+        left = self._waiting.pop(peer, 0) - 1
+        if left > 0:
+            self._waiting[peer] = left
 
     async def _run_stream(self, stream: Stream, result: Coroutine[Any, Any, None]) -> None:
         try:
@@ -277,6 +295,7 @@ class Router:
         """Release everything a vanished peer waits for."""
         for stream in list(self._streams.get(peer, {}).values()):
             stream.abandon()
+        self._waiting.pop(peer, None)
         for release in self._releases:
             release(peer)
 

@@ -246,3 +246,4 @@ class StatsReply(Struct, frozen=True):
     orphans: int
     plugins: Sequence[PluginStats]
     clock_jump: float  # seconds by which the wall clock jumped ahead and is not followed
+    refused: Mapping[str, int]  # requests beyond a limit, by the limit (jobmgrd/limits.py)

@@ -25,6 +25,7 @@ from jobmgrd.jobs.queues import QueueConfig
 from jobmgrd.jobs.retention import UNLIMITED, Limits
 from jobmgrd.jobs.rules import RULES_MAX, Rule
 from jobmgrd.jobs.site_command import SiteCommand
+from jobmgrd.limits import Limits as PeerLimits
 from jobmgrd.logs import Format, Level
 from jobmgrd.plugins.guard import Source
 from protocol.job import Result
@@ -34,6 +35,9 @@ ArchiveFormat = Literal["sqlite"]
 OnStop = Literal["terminate", "leave"]
 
 PLUGINS_MAX: Final = 64
+
+PEER_MAX: Final = 2**20
+"""More requests, streams or topics of one client than this are no limit."""
 
 HOST_MAX: Final = 2**20
 """More cores or GPUs than this on one host are a typing error."""
@@ -83,10 +87,13 @@ class Daemon(Table, frozen=True):
 
 
 class Rpc(Table, frozen=True):
-    """Where requests arrive, as templates of endpoints, and how large they may be, in bytes."""
+    """Where requests arrive, as templates of endpoints, and what one client may ask for; bytes."""
 
     bind: Annotated[tuple[str, ...], kinds.ENDPOINTS, RESTART] = ("ipc://{{rundir}}/rpc",)
     max_message_size: Annotated[int, kinds.size(low=4096), RESTART] = 4 * 2**20
+    requests_per_peer: Annotated[int, kinds.count(low=1, high=PEER_MAX)] = 16384
+    streams_per_peer: Annotated[int, kinds.count(low=1, high=PEER_MAX)] = 1024
+    queued_bytes_per_peer: Annotated[int, kinds.size(low=4096)] = 64 * 2**20
 
 
 class Events(Table, frozen=True):
@@ -94,6 +101,7 @@ class Events(Table, frozen=True):
 
     bind: Annotated[tuple[str, ...], kinds.ENDPOINTS, RESTART] = ("ipc://{{rundir}}/events",)
     job_state: Annotated[bool, kinds.FLAG] = False
+    subscriptions_per_peer: Annotated[int, kinds.count(low=1, high=PEER_MAX)] = 1024
 
 
 class Curve(Table, frozen=True):
@@ -210,6 +218,7 @@ class JobManager(Table, frozen=True):
 
     inactive_age_limit: Annotated[float, kinds.AGE_LIMIT] = UNLIMITED
     inactive_num_limit: Annotated[int, kinds.NUM_LIMIT] = UNLIMITED
+    active_jobs_per_user: Annotated[int, kinds.NUM_LIMIT] = UNLIMITED
     purge_budget: Annotated[float | None, kinds.duration(positive=True)] = None
     stop_queues_on_restart: Annotated[bool, kinds.FLAG, RESTART] = False
     tombstone_limit: TombstoneLimit = TombstoneLimit()
@@ -365,6 +374,18 @@ class Config(Table, frozen=True):
     resource: Resource = Resource()
     policy: PolicyTable = PolicyTable()
     queues: Annotated[Mapping[str, QueueConfig], Named(Queue, Queue.queue)] = {}
+
+    @property
+    def limits(self) -> PeerLimits:
+        """What one client, and one user, may have of the daemon."""
+        return PeerLimits(
+            requests=self.rpc.requests_per_peer,
+            streams=self.rpc.streams_per_peer,
+            subscriptions=self.events.subscriptions_per_peer,
+            message_size=self.rpc.max_message_size,
+            queued_bytes=self.rpc.queued_bytes_per_peer,
+            active_jobs=self.job_manager.active_jobs_per_user,
+        )
 
     @property
     def purge_budget(self) -> float:

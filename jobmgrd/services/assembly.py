@@ -166,11 +166,11 @@ async def assemble(parts: Parts) -> Services:
         plugins.use(prepared)
         _configure_site(engine, new.job_manager)
 
-    stats = Stats(engine, store, purge, journal, totals, archive, plugins, clock)
+    stats = Stats(engine, store, purge, journal, totals, archive, plugins, clock, router.guard)
     config = ConfigService(parts.config_path, parts.loaded, apply)
     apply(parts.loaded)
     for service in (
-        JobIngest(engine, dependencies, plugins, time.monotonic, parts.cred.userid),
+        JobIngest(engine, dependencies, plugins, router.guard, time.monotonic, parts.cred.userid),
         job_info,
         JobList(engine, store, router, annotate.refresh),
         JobListId(engine, store, router, annotate.refresh),
@@ -219,7 +219,8 @@ def _prepare(plugins: Plugins, loaded: Loaded) -> Sequence[Plugin]:
 
 
 def _let_in(parts: Parts, loaded: Loaded) -> None:
-    """Who may connect, and what guests may see."""
+    """Who may connect, what guests may see, and how much each may have."""
+    parts.router.guard.limits = loaded.config.limits
     access = loaded.config.access
     parts.access.configure(
         allow_guest_user=access.allow_guest_user,

@@ -9,7 +9,6 @@ from base64 import b64decode
 from binascii import Error as Base64Error
 from collections import Counter
 from collections.abc import Iterable
-from typing import Final
 
 import structlog
 
@@ -29,9 +28,6 @@ from protocol.events import (
 from protocol.message import FLAG_PRIVATE, Cred
 
 log = structlog.get_logger()
-
-SUBSCRIPTIONS_MAX: Final = 1024
-"""Different topics of one peer."""
 
 
 class EventService:
@@ -70,8 +66,10 @@ class EventService:
     def subscribe(self, call: Call, request: SubscribeRequest) -> None:
         """Have the events whose topic begins with this sent to the caller, from now on."""
         listener = self._listeners.setdefault(call.peer, _Listener(call.cred))
-        if request.topic not in listener.topics and len(listener.topics) >= SUBSCRIPTIONS_MAX:
-            raise RpcError(errno.ENOSPC, f"more than {SUBSCRIPTIONS_MAX} subscriptions")
+        guard = self._router.guard
+        full = len(listener.topics) >= guard.limits.subscriptions
+        if full and request.topic not in listener.topics:
+            raise guard.refuse("subscriptions")
         listener.topics[request.topic] += 1
 
     def unsubscribe(self, call: Call, request: SubscribeRequest) -> None:

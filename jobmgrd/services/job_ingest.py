@@ -10,7 +10,9 @@ import msgspec
 from jobmgrd.call import Call
 from jobmgrd.engine import Engine
 from jobmgrd.jobs.job import Job
+from jobmgrd.limits import UNLIMITED, Guard
 from jobmgrd.router import Route, Scope
+from jobmgrd.services.active_jobs import ActiveJobs
 from jobmgrd.services.dependencies import Dependencies
 from jobmgrd.services.dependency_plan import Plan
 from jobmgrd.services.plugins import Plugins
@@ -55,6 +57,7 @@ class JobIngest:
         engine: Engine,
         dependencies: Dependencies,
         plugins: Plugins,
+        guard: Guard,
         monotonic: Callable[[], float],
         owner: int,
     ) -> None:
@@ -62,6 +65,8 @@ class JobIngest:
         self._queues, self._scheduler = engine.allocator.queues, engine.allocator.scheduler
         self._dependencies = dependencies
         self._plugins = plugins
+        self._guard = guard
+        self._active = ActiveJobs(engine, guard)
         self._monotonic = monotonic
         self._owner = owner
         self._ids = jobid.Generator(after=engine.max_jobid)
@@ -101,6 +106,9 @@ class JobIngest:
         return await self._take(taken, plan)
 
     def _take(self, taken: Taken, plan: Plan | None = None) -> "asyncio.Future[SubmitReply]":
+        limited = self._guard.limits.active_jobs != UNLIMITED
+        if limited:
+            self._active.check(taken.userid)
         id = self._ids.next(int((self._monotonic() - self._epoch) * 1000))
         if self._plugins.loaded or plan:
             plan = self._plugins.admit(taken.draft(id), plan)
@@ -113,6 +121,8 @@ class JobIngest:
             flags=taken.flags,
             first=plan.first if plan else (),
         )
+        if limited:
+            self._active.taken(taken.userid, future)
         if plan or self._dependencies.singletons.counting or self._plugins.loaded:
             self._account(self._engine.jobs[id], plan, future)
         return future

@@ -6,6 +6,7 @@ from jobmgrd.archive.port import Archive
 from jobmgrd.call import Call, Empty
 from jobmgrd.clock import Clock
 from jobmgrd.engine import Engine
+from jobmgrd.limits import Guard
 from jobmgrd.router import Route, Scope
 from jobmgrd.services.journal import Journal
 from jobmgrd.services.plugins import Plugins
@@ -28,6 +29,7 @@ class Stats:
         archive: Archive | None,
         plugins: Plugins,
         clock: Clock,
+        guard: Guard,
     ) -> None:
         self._engine = engine
         self._store = store
@@ -37,6 +39,7 @@ class Stats:
         self._archive = archive
         self._plugins = plugins
         self._clock = clock
+        self._guard = guard
 
     def routes(self) -> Iterable[Route]:
         """See Service."""
@@ -70,6 +73,7 @@ class Stats:
             orphans=store.orphans,
             plugins=self._plugins.stats(),
             clock_jump=self._clock.jump,
+            refused=self._guard.refused,
         )
 
     def _archive_stats(self) -> ArchiveStats | None:

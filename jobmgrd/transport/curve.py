@@ -22,6 +22,7 @@ import zmq
 from jobmgrd import multipart
 from jobmgrd.call import Gone, PeerGoneError
 from jobmgrd.curve import KeyPair
+from jobmgrd.limits import Guard
 from jobmgrd.publisher import Published
 from jobmgrd.transport.zap import Zap
 from jobmgrd.transport.zmq_pub import ZmqPub
@@ -102,19 +103,10 @@ class CurveRouter(ZmqRouter):
             self._refuse(message, REVOKED)
         elif frames[0][:1] != b"\0":
             self._refuse(message, CHOSEN)
+        elif self.is_oversized(message):
+            self._refuse(message, self._guard.refuse("message_size"))
         else:
             self._receive(message, CurvePeer(self, frames[0], key))
-
-    def _refuse(self, request: Request, error: RpcError) -> None:
-        if request.noresponse:
-            return
-        body = error.text.encode() + b"\0"
-        tag, routes = request.matchtag, request.routes
-        response = Response(request.topic, body, error.errnum, UNKNOWN, tag, 0, routes)
-        try:
-            self.send(response)
-        except PeerGoneError:
-            log.debug("peer.gone", topic=request.topic)
 
 
 class CurveTransport:
@@ -130,7 +122,7 @@ class CurveTransport:
         expel: Expel,
         *,
         cred: Cred,
-        max_message_size: int,
+        guard: Guard,
         monotonic: Callable[[], float],
     ) -> None:
         self._context = context
@@ -146,7 +138,7 @@ class CurveTransport:
             rpc,
             receive,
             cred=cred,
-            max_message_size=max_message_size,
+            guard=guard,
             receive_frames=multipart.receive_known,
         )
         self._secure(self._rpc.socket, RPC)

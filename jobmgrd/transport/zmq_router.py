@@ -1,5 +1,6 @@
 """The ROUTER socket: requests in, responses out. jobmgrd/drain.py explains how it is read."""
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final, TypeAlias, TypeVar
 
@@ -10,15 +11,22 @@ from msgspec import Struct
 from jobmgrd import multipart
 from jobmgrd.call import Gone, PeerGoneError
 from jobmgrd.drain import Drain
+from jobmgrd.limits import Guard
 from jobmgrd.publisher import Published
-from protocol.errors import MessageError
-from protocol.message import Cred, Request, Response, decode
+from protocol.errors import MessageError, RpcError
+from protocol.message import FLAG_STREAMING, UNKNOWN, Cred, Request, Response, decode
 from protocol.payload import Format
 
 log = structlog.get_logger()
 
 SEND_HWM: Final = 100_000
 """Responses that may wait for one peer; a peer that lets more pile up is given up."""
+
+LARGE: Final = 8192
+"""Bytes of a payload from which on it is counted among those that wait for a peer."""
+OVERSIZE: Final = 2
+"""A message of more than so many times the limit is not even read: its peer is hung up on."""
+READERS_MAX: Final = 1024
 
 T = TypeVar("T")
 
@@ -65,19 +73,22 @@ class ZmqRouter:
         receive: Receive,
         *,
         cred: Cred,
-        max_message_size: int,
+        guard: Guard,
         receive_frames: Callable[["zmq.Socket[bytes]"], list[bytes]] = multipart.receive,
     ) -> None:
         self._receive = receive
         self._endpoints = endpoints
         self._cred = cred
+        self._guard = guard
+        self._max_size = guard.limits.message_size
+        self._large: dict[bytes, deque[tuple[Gone, int]]] = {}
         self.malformed = 0
         self.dropped = 0
         self.socket = context.socket(zmq.ROUTER)
         self.socket.setsockopt(zmq.LINGER, 200)
         self.socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
         self.socket.setsockopt(zmq.SNDHWM, SEND_HWM)
-        self.socket.setsockopt(zmq.MAXMSGSIZE, max_message_size)
+        self.socket.setsockopt(zmq.MAXMSGSIZE, OVERSIZE * guard.limits.message_size)
         self._drain = Drain(self.socket, self._take, receive=receive_frames)
 
     def open(self) -> None:
@@ -102,7 +113,39 @@ class ZmqRouter:
         Raises:
             PeerGoneError: it has disconnected, or too much waits for it already.
         """
-        self._hand_over(multipart.send, response.frames())
+        if response.payload is not None and len(response.payload) > LARGE:
+            self._send_large(response)
+        else:
+            self._hand_over(multipart.send, response.frames())
+
+    def _send_large(self, response: Response) -> None:
+        """Send a response whose bytes are counted until ZeroMQ has let go of them.
+
+        Raises:
+            PeerGoneError: it is a value of a stream, and too many bytes wait for the peer. The
+                answer to any other request gives way to an error.
+        """
+        identity, size = response.routes[0], len(response.payload or b"")
+        waiting = self._large.setdefault(identity, deque())
+        while waiting and waiting[0][0]():
+            waiting.popleft()
+        if sum(n for _, n in waiting) + size > self._guard.limits.queued_bytes and waiting:
+            error = self._guard.refuse("queued_bytes")
+            if response.flags & FLAG_STREAMING:
+                raise PeerGoneError(error.text)
+            self._refuse(response, error)
+            return
+        waiting.append((self.send_tracked(response), size))
+        self._forget_read()
+
+    def _forget_read(self) -> None:
+        """Forget peers that have read everything, once there are many."""
+        if len(self._large) > READERS_MAX:
+            self._large = {
+                identity: waiting
+                for identity, waiting in self._large.items()
+                if not all(gone() for gone, _ in waiting)
+            }
 
     def post(self, identity: bytes, event: Published) -> None:
         """Send an event to a peer that subscribed to it by event.subscribe.
@@ -139,4 +182,22 @@ class ZmqRouter:
             self.malformed += 1
             log.warning("message.malformed", peer=frames[0].hex(), reason=str(error))
             return
+        if self.is_oversized(message):
+            self._refuse(message, self._guard.refuse("message_size"))
+            return
         self._receive(message, ZmqPeer(self, frames[0]))
+
+    def is_oversized(self, request: Request) -> bool:
+        """Whether a request is larger than is accepted, and not so large that ZeroMQ hung up."""
+        return request.payload is not None and len(request.payload) > self._max_size
+
+    def _refuse(self, to: Request | Response, error: RpcError) -> None:
+        """Answer with an error what the router did not get to see, or in place of an answer."""
+        if isinstance(to, Request) and to.noresponse:
+            return
+        body = error.text.encode() + b"\0"
+        response = Response(to.topic, body, error.errnum, UNKNOWN, to.matchtag, 0, to.routes)
+        try:
+            self._hand_over(multipart.send, response.frames())
+        except PeerGoneError:
+            log.debug("peer.gone", topic=to.topic)

@@ -55,6 +55,7 @@ def sample() -> Sample:
             orphans=0,
             plugins=[],
             clock_jump=0.0,
+            refused={},
         ),
         store=StoreStats(3, 0, 0, 0, 1, 0.1, 4096, 0, writes=2, commit_times=Histogram()),
         traffic=Traffic({"a.topic": meter}, 0, 0, 0, 1, 0, 1),

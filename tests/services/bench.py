@@ -152,7 +152,12 @@ class Bench:
         self.plugins = Plugins(self.engine, self.tick)
         self.plugins.use(self.plugins.prepare(self.sources))
         self.ingest = JobIngest(
-            self.engine, self.dependencies, self.plugins, lambda: 1.0, OWNER.userid
+            self.engine,
+            self.dependencies,
+            self.plugins,
+            self.router.guard,
+            lambda: 1.0,
+            OWNER.userid,
         )
         self.annotate = Annotate(self.engine, self.journal.annotated)
         for listener in (self.journal, self.job_info):

@@ -1,0 +1,74 @@
+"""What one peer, and one user, may have of the daemon, and how often somebody asked for more.
+
+A request beyond a limit is refused by name, so that whoever meets it knows what to wait for and
+which key to raise; what is below it is not touched, and no other peer notices.
+"""
+
+import errno
+from collections import Counter
+from collections.abc import Mapping
+from typing import Final
+
+from msgspec import Struct
+
+from protocol.errors import RpcError
+
+UNLIMITED: Final = -1
+
+
+class Limits(Struct, frozen=True):
+    """The numbers; bytes, and requests, streams, topics and jobs."""
+
+    requests: int = 16384
+    streams: int = 1024
+    subscriptions: int = 1024
+    message_size: int = 4 * 2**20
+    queued_bytes: int = 64 * 2**20
+    active_jobs: int = UNLIMITED
+
+
+class Limit(Struct, frozen=True):
+    """One of them: the key that sets it, what is answered, and the words for it."""
+
+    key: str
+    errnum: int
+    text: str
+
+
+LIMITS: Final[Mapping[str, Limit]] = {
+    "requests": Limit(
+        "[rpc] requests-per-peer", errno.EAGAIN, "{} requests of this client are under way"
+    ),
+    "streams": Limit(
+        "[rpc] streams-per-peer", errno.EAGAIN, "{} streams of this client are under way"
+    ),
+    "subscriptions": Limit(
+        "[events] subscriptions-per-peer", errno.ENOSPC, "this client has {} subscriptions"
+    ),
+    "message_size": Limit(
+        "[rpc] max-message-size", errno.EMSGSIZE, "a request may have {} bytes"
+    ),
+    "queued_bytes": Limit(
+        "[rpc] queued-bytes-per-peer",
+        errno.ENOBUFS,
+        "more than {} bytes of answers wait for this client to read them",
+    ),
+    "active_jobs": Limit(
+        "[job-manager] active-jobs-per-user", errno.EAGAIN, "this user has {} active jobs"
+    ),
+}  # fmt: skip
+
+
+class Guard:
+    """The limits in force, and how often each was met."""
+
+    def __init__(self, limits: Limits = Limits()) -> None:  # noqa: B008 - it is frozen
+        self.limits = limits
+        self.refused: Counter[str] = Counter(dict.fromkeys(LIMITS, 0))
+
+    def refuse(self, name: str) -> RpcError:
+        """The error for who asks for more than a limit; it is counted."""
+        self.refused[name] += 1
+        limit = LIMITS[name]
+        text = limit.text.format(getattr(self.limits, name))
+        return RpcError(limit.errnum, f"{text}: the limit of {limit.key}")
