@@ -21,7 +21,7 @@ from jobmgrd.config import (
     load,
     restart_required,
 )
-from jobmgrd.config.schema import Archive
+from jobmgrd.config.schema import Archive, JobManager, keys
 from jobmgrd.jobs.retention import UNLIMITED, Limits
 from jobmgrd.jobs.rules import RULES_MAX, Rule
 from jobmgrd.jobs.site_command import SiteCommand
@@ -182,9 +182,7 @@ def test_an_unknown_key_is_refused_with_the_nearest_one() -> None:
     text = refusal({"job-manager": {"inactive-age-limits": "7d"}})
     assert text == (
         "config.load: [job-manager] inactive-age-limits: unknown key (did you mean "
-        "inactive-age-limit?), expected one of inactive-age-limit, inactive-num-limit, "
-        "purge-budget, stop-queues-on-restart, tombstone-limit, archive, prolog, epilog, "
-        "housekeeping, retention, plugins"
+        "inactive-age-limit?), expected one of " + ", ".join(keys(JobManager))
     )
 
 
