@@ -194,6 +194,12 @@ class QueueStartRequest(Struct, frozen=True):
     nocheckpoint: bool = False
 
 
+class DrainRequest(Struct, frozen=True):
+    """job-manager.drain, idle: ours, wait for one queue; its virtual queues are a part of it."""
+
+    name: str | None = None
+
+
 class PurgeStats(Struct, frozen=True):
     """What purging has done and is about to do."""
 

@@ -15,13 +15,25 @@ _TIMEOUT = click.option(
 )
 
 
-@click.command(epilog=examples("jobmgr queue drain --timeout=1h && echo all done"))
+_QUEUE = click.argument("queue", required=False, metavar="[QUEUE]")
+
+
+@click.command(
+    epilog=examples(
+        "jobmgr queue drain --timeout=1h && echo all done",
+        "jobmgr queue drain debug",
+    )
+)
 @_TIMEOUT
-def drain(timeout: float) -> None:
-    """Wait until no job is active, those included that are submitted meanwhile."""
+@_QUEUE
+def drain(queue: str | None, timeout: float) -> None:
+    """Wait until no job is active, those included that are submitted meanwhile.
+
+    With QUEUE, none of this queue and of the virtual queues that have it as their parent.
+    """
     with connect() as client, about("queue drain"):
         try:
-            client.rpc("job-manager.drain", timeout=timeout)
+            client.rpc("job-manager.drain", {"name": queue}, timeout=timeout)
         except RpcTimeoutError as error:
             raise CommandError("queue drain: timeout") from error
 
@@ -29,11 +41,15 @@ def drain(timeout: float) -> None:
 @click.command(epilog=examples("jobmgr queue stop && jobmgr queue idle     let all that runs end"))
 @_TIMEOUT
 @click.option("--quiet", is_flag=True, help="Print the number of pending jobs only if there are.")
-def idle(timeout: float, *, quiet: bool) -> None:
-    """Wait until no job runs, and none waits in a queue that is started."""
+@_QUEUE
+def idle(queue: str | None, timeout: float, *, quiet: bool) -> None:
+    """Wait until no job runs, and none waits in a queue that is started; then count the pending.
+
+    With QUEUE, none of this queue and of the virtual queues that have it as their parent.
+    """
     with connect() as client, about("queue idle"):
         try:
-            pending = client.rpc("job-manager.idle", timeout=timeout)["pending"]
+            pending = client.rpc("job-manager.idle", {"name": queue}, timeout=timeout)["pending"]
         except RpcTimeoutError as error:
             raise CommandError("queue idle: timeout") from error
     if pending or not quiet:

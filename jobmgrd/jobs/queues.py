@@ -151,6 +151,10 @@ class Queues:
         """The queue as a part of which this one is scheduled: its parent, or itself."""
         return self._configs[name].parent or name
 
+    def belongs(self, name: str, root: str) -> bool:
+        """Whether a queue, which may be gone, is this one or a virtual queue of it."""
+        return name in self._configs and self.root(name) == root
+
     def started(self, name: str) -> bool:
         """Whether jobs of a queue are scheduled; those of one that is gone are not."""
         if name not in self._configs:

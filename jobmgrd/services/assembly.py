@@ -135,8 +135,8 @@ async def assemble(parts: Parts) -> Services:
     job_state = JobState(lambda event: publish(JOB_STATE, event))
     totals = Totals(store)
     totals.begin(await store.totals())
-    queues = QueueService(engine, store, parts.recovered.meta)
     drain = Drain(engine, router)
+    queues = QueueService(engine, store, parts.recovered.meta, drain.look_soon)
     resource_drain = ResourceDrain(engine, store, parts.recovered.meta, clock)
     engine.site.connect(_environ(parts.rundir), resource_drain.drain_ranks, parts.spawn)
     wait = Wait(engine, store, router)
@@ -161,7 +161,6 @@ async def assemble(parts: Parts) -> Services:
             new.queues,
             stop_on_restart=new.job_manager.stop_queues_on_restart,
         )
-        drain.look_soon()
         job_state.configure(enabled=new.events.job_state)
         plugins.use(prepared)
         _configure_site(engine, new.job_manager)

@@ -1,14 +1,18 @@
 """job-manager.drain, idle: wait until no job is active, or none runs or could (drain.c)."""
 
 import asyncio
+import errno
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from jobmgrd.call import Call, Empty, Peer
+from jobmgrd.call import Call, Peer
 from jobmgrd.commits import Committed
 from jobmgrd.engine import Engine
+from jobmgrd.jobs.job import Job
 from jobmgrd.router import OWNER, Route, Router
+from protocol.errors import FormatError, RpcError
 from protocol.job import PRIORITY_MIN, State
+from protocol.job_manager import DrainRequest
 
 BUSY: Final = State.RUN | State.CLEANUP | State.INACTIVE
 """A job that is inactive here has ended, and that is not durable yet."""
@@ -26,17 +30,37 @@ class Drain:
     def routes(self) -> Iterable[Route]:
         """See Service."""
         return [
-            Route("job-manager.drain", Empty, self.drain, role=OWNER),
-            Route("job-manager.idle", Empty, self.idle, role=OWNER),
+            Route("job-manager.drain", DrainRequest, self.drain, role=OWNER),
+            Route("job-manager.idle", DrainRequest, self.idle, role=OWNER),
         ]
 
-    def drain(self, call: Call, _request: Empty) -> "asyncio.Future[Mapping[str, Any]]":
-        """Answered once no job is active."""
-        return self._wait(call.peer, lambda: not self._engine.jobs, dict)
+    def drain(self, call: Call, request: DrainRequest) -> "asyncio.Future[Mapping[str, Any]]":
+        """Answered once no job is active, or none of a queue."""
+        chosen = self._chosen(request.name)
+        return self._wait(call.peer, lambda: not any(chosen()), dict)
 
-    def idle(self, call: Call, _request: Empty) -> "asyncio.Future[Mapping[str, Any]]":
+    def idle(self, call: Call, request: DrainRequest) -> "asyncio.Future[Mapping[str, Any]]":
         """Answered once no job runs, and none waits in a queue that is started."""
-        return self._wait(call.peer, self._is_idle, lambda: {"pending": len(self._engine.jobs)})
+        chosen = self._chosen(request.name)
+        return self._wait(
+            call.peer,
+            lambda: not any(map(self._is_busy, chosen())),
+            lambda: {"pending": sum(1 for _ in chosen())},
+        )
+
+    def _chosen(self, name: str | None) -> Callable[[], Iterable[Job]]:
+        """The active jobs, or those of a queue and of the virtual ones that it has (RFC 33)."""
+        jobs = self._engine.jobs
+        if name is None:
+            return jobs.values
+        queues = self._engine.allocator.queues
+        try:
+            if queues.root(queues.named(name)) != name:
+                text = f"queue {name} is virtual: wait for {queues.root(name)}, its parent"
+                raise RpcError(errno.EINVAL, text)
+        except FormatError as error:
+            raise RpcError(errno.EINVAL, str(error)) from error
+        return lambda: (job for job in jobs.values() if queues.belongs(job.jobspec.queue, name))
 
     def committed(self, _batch: Sequence[Committed]) -> None:
         """See Listener."""
@@ -49,17 +73,11 @@ class Drain:
             self._due = True
             asyncio.get_running_loop().call_soon(self._look)
 
-    def _is_idle(self) -> bool:
-        started = self._engine.allocator.queues.started
-        return not any(
-            job.state & BUSY
-            or (
-                job.state is State.SCHED
-                and job.priority != PRIORITY_MIN
-                and started(job.jobspec.queue)
-            )
-            for job in self._engine.jobs.values()
-        )
+    def _is_busy(self, job: Job) -> bool:
+        if job.state is not State.SCHED:
+            return bool(job.state & BUSY)
+        started = self._engine.allocator.queues.started(job.jobspec.queue)
+        return started and job.priority != PRIORITY_MIN
 
     def _wait(
         self, peer: Peer, met: Callable[[], bool], reply: Callable[[], Mapping[str, Any]]

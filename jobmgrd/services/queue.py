@@ -29,9 +29,23 @@ QUEUES: Final = "queues"
 
 
 class QueueService:
-    """Switches of the engine's queues. A change holds at once, and is answered once durable."""
+    """Switches of the engine's queues. A change holds at once, and is answered once durable.
 
-    def __init__(self, engine: Engine, store: Store, meta: Mapping[str, bytes]) -> None:
+    Args:
+        engine: has the queues.
+        store: keeps the switches.
+        meta: what the last daemon kept.
+        changed: told after each change, one of the configuration included.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        store: Store,
+        meta: Mapping[str, bytes],
+        changed: Callable[[], None],
+    ) -> None:
+        self._changed = changed
         self._engine = engine
         self._queues: Queues = engine.allocator.queues
         self._store = store
@@ -59,7 +73,11 @@ class QueueService:
             except FormatError as error:  # they begin as new queues do
                 log.error("queues.switches-lost", reason=str(error))
             self._kept = b""
+        self._arrange()
+
+    def _arrange(self) -> None:
         self._engine.allocator.arrange_queues()
+        self._changed()
 
     def list_(self, _call: Call, _request: Empty) -> Mapping[str, Any]:
         """The names of the queues; none without named queues."""
@@ -102,13 +120,13 @@ class QueueService:
             before = dict(self._queues.switches)
             try:
                 change()
-                self._engine.allocator.arrange_queues()
+                self._arrange()
                 await self._store.write(Changes(meta={QUEUES: self._queues.save()}))
             except FormatError as error:
                 raise RpcError(errno.EINVAL, str(error)) from error
             except StoreError:
                 self._queues.switches = self._queues.switches | before
-                self._engine.allocator.arrange_queues()
+                self._arrange()
                 raise
         log.info("queues.switched", queues=self._queues.save().decode())
 

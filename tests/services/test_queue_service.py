@@ -31,9 +31,9 @@ class Queueing(Bench):
         """See Bench."""
         await super().boot()
         meta = (await self.store.open()).meta
-        self.queues = QueueService(self.engine, self.store, meta)
         self.resource_drain = ResourceDrain(self.engine, self.store, meta, self.tick)
         self.drain = Drain(self.engine, self.router)
+        self.queues = QueueService(self.engine, self.store, meta, self.drain.look_soon)
         self.engine.commits.listen(self.drain)
         services = (
             self.queues,
@@ -154,6 +154,50 @@ async def test_who_went_away_does_not_wait_any_more(bench: Queueing) -> None:
     await bench.until(lambda: here.received)
     await bench.settle()
     assert gone.received == []
+
+
+async def test_one_queue_can_be_waited_for(bench: Queueing) -> None:
+    """Its virtual queues are a part of it, and cannot be waited for by themselves (RFC 33)."""
+    configs = QUEUES | {"short": QueueConfig(parent="debug")}
+    bench.queues.configure(Policy(), configs, stop_on_restart=False)
+    await bench.ask("job-manager.queue-start", {"start": True, **EVERY})
+    await bench.started(queue="batch")
+    short, last = [await bench.started(queue=name) for name in ("short", "debug")]
+    peer = Peer()
+    drain, idle = [
+        bench.send(peer, topic, {"name": "debug"})
+        for topic in ("job-manager.drain", "job-manager.idle")
+    ]
+    await bench.ask("job-manager.queue-start", {"start": False, "name": "debug", "all": False})
+    pending = await bench.submit(queue="debug")
+    bench.executor.finish(last)
+    await bench.settle()
+    assert peer.received == []
+    bench.executor.finish(short)
+    await bench.until(lambda: peer.values(idle))
+    assert peer.values(idle) == [{"pending": 1}]
+    assert peer.values(drain) == []
+    bench.engine.raise_exception(bench.engine.jobs[pending], "cancel", 0, "")
+    await bench.until(lambda: peer.values(drain))
+    for name, text in (
+        ("x", "'x' is not a valid queue"),
+        ("short", "queue short is virtual: wait for debug, its parent"),
+    ):
+        assert await bench.ask("job-manager.drain", {"name": name}) == (errno.EINVAL, text)
+
+
+async def test_who_waits_for_an_idle_queue_is_answered_when_it_is_stopped(bench: Queueing) -> None:
+    """With the jobs that wait in it."""
+    bench.engine.allocator.scheduler.drain({0})
+    await bench.ask("job-manager.queue-start", {"start": True, **EVERY})
+    await bench.submit(queue="batch")
+    peer = Peer()
+    idle = bench.send(peer, "job-manager.idle", {})
+    await bench.settle()
+    assert peer.received == []
+    await bench.ask("job-manager.queue-start", {"start": False, **EVERY})
+    await bench.until(lambda: peer.received)
+    assert peer.values(idle) == [{"pending": 1}]
 
 
 async def test_feasibility_is_told_without_a_job(bench: Queueing) -> None:
