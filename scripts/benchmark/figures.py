@@ -10,6 +10,7 @@ from msgspec import Struct
 MORE_IS_BETTER: Final[Mapping[str, bool]] = {
     "job/s": True,
     "rpc/s": True,
+    "event/s": True,
     "MiB/s": True,
     "us": False,
     "ms": False,

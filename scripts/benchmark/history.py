@@ -3,7 +3,8 @@
 The rows are those of a job that really ran, with other ids and times: a job ended each
 millisecond, and their ids are FLUIDs of such a pace. In "id" order jobs ended in the order of
 their ids, as short jobs do; in "random" order the ids are shuffled, as if jobs took very
-different times.
+different times. In "mixed" ones every tenth job is another user's, every tenth in a queue, and
+every hundredth failed.
 """
 
 import asyncio
@@ -20,17 +21,22 @@ from msgspec.structs import replace
 
 from jobmgrd.store.port import Changes, InactiveRow
 from jobmgrd.store.sqlite import SqliteStore
+from protocol.job import Result
 from scripts.benchmark.daemon import Daemon
 from scripts.benchmark.errors import MeasurementError, SkipError
 from scripts.benchmark.jobs import simulated
 
-Order: TypeAlias = Literal["id", "random"]
+Order: TypeAlias = Literal["id", "random", "mixed"]
 
 FILE: Final = "jobs.sqlite"
 _ROWS_A_WRITE: Final = 1000
 _WRITES_AT_ONCE: Final = 4
 _FLUID_SHIFT: Final = 24
 _SEED: Final = 20
+USERID: Final = 4242
+QUEUE: Final = "batch"
+RARE: Final = int(Result.FAILED)
+"""What a tenth, a tenth and a hundredth of the jobs of a mixed history have."""
 _ROOM: Final = 3
 """Times its size that a history needs on disk: itself, a copy, the copy's log and index."""
 
@@ -97,13 +103,28 @@ def _rows(row: InactiveRow, jobs: int, order: Order) -> Iterator[list[InactiveRo
     """All jobs in their order of ending, some at a time."""
     begin = time.time() - jobs / 1000
     numbers = list(range(1, jobs + 1))
+    kind = _mixed if order == "mixed" else _same
     if order == "random":
         random.Random(_SEED).shuffle(numbers)  # noqa: S311 - not a secret
     for first in range(0, jobs, _ROWS_A_WRITE):
         yield [
-            _job(row, number << _FLUID_SHIFT, begin + n / 1000)
+            _job(kind(row, n), number << _FLUID_SHIFT, begin + n / 1000)
             for n, number in enumerate(numbers[first : first + _ROWS_A_WRITE], first)
         ]
+
+
+def _same(row: InactiveRow, _n: int) -> InactiveRow:
+    return row
+
+
+def _mixed(row: InactiveRow, n: int) -> InactiveRow:
+    """The row as one of others' jobs; which, goes by its number."""
+    return replace(
+        row,
+        userid=USERID if n % 10 == 1 else row.userid,
+        queue=QUEUE if n % 10 == 3 else row.queue,  # noqa: PLR2004 - not the same ones
+        result=RARE if n % 100 == 5 else row.result,  # noqa: PLR2004 - the same
+    )
 
 
 def _job(row: InactiveRow, id: int, t_clean: float) -> InactiveRow:

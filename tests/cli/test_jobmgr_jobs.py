@@ -211,3 +211,9 @@ def test_a_daemon_that_dies_is_one_line(daemon: DaemonProcess) -> None:
     assert process.returncode == 1
     assert errors.endswith("the daemon closed the connection\n")
     assert errors.count("\n") == 1
+
+
+def test_job_stats_are_those_of_job_list(jobmgr: Jobmgr, shared_daemon: DaemonProcess) -> None:
+    """As one JSON object."""
+    printed = jobmgr("job", "stats")
+    assert json.loads(printed.output) == shared_daemon.rpc("job-list.job-stats")
