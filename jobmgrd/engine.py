@@ -193,7 +193,7 @@ class Engine:
             self.post(job, "flux-restart")
         elif job.perilog is not None:
             self.perilogs.resume(job)
-        elif job.has_resources and job.status is None and not job.epilog_done:
+        elif job.has_resources and job.status is None and not (job.barred or job.epilog_done):
             self._resume_tasks(job)
         else:
             self.advance(job)

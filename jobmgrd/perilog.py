@@ -100,7 +100,7 @@ class Perilogs:
     def cancel(self, job: Job) -> None:
         """End a prolog: an exception was raised on the job."""
         command = self._commands.get("prolog")
-        if command is None or command.cancel_on_exception:
+        if job.id not in self._ending and (command is None or command.cancel_on_exception):
             self._terminate(job, _CANCELED)
 
     def executed(self, job: Job, event: ExecEvent) -> None:
@@ -168,6 +168,8 @@ class Perilogs:
                 "severity": 0 if name == "prolog" else 2,
                 "note": f"{_what(name, status, why, note)} on {_where(job)}",
             }
+            if name == "prolog":
+                job.end_asked = True  # it has ended: the exception does not ask for it
             self._jobs.post(job, "exception", context)
         finish = {"description": _description(name), "status": int(status)}
         self._jobs.post(job, f"{name}-finish", finish)

@@ -155,6 +155,11 @@ class Job:
         return any(x.name == "dependency-remove" and x.context == removed for x in events)
 
     @property
+    def barred(self) -> bool:
+        """Whether an exception came while the prolog ran: no task is ever started."""
+        return self.prolog_done and 0.0 < self.t_cleanup <= self.t_ready
+
+    @property
     def result(self) -> Result:
         """How the job ended (RFC 43); meaningful once it is in CLEANUP or INACTIVE."""
         if self.exception is not None:

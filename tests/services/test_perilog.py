@@ -149,7 +149,40 @@ async def test_a_failed_prolog_ends_the_job_and_drains_its_nodes(status: int, wh
     exception = dict(entries)["exception"]
     note = f"prolog {what} on host (rank 0)"
     assert exception == {"type": "prolog", "severity": 0, "note": note}
+    assert site.executor.signals == []
     assert site.reasons() == [f"prolog failed for job {jobid.encode(id)}"]
+
+
+async def test_tasks_behind_a_prolog_are_ended_by_an_exception() -> None:
+    """As those of a job without one, over a restart, too."""
+    site = await booted(prolog=PROLOG)
+    for restarts in (False, True):
+        id = await site.submit()
+        await site.running(id, "prolog", "-v")
+        site.executor.finish(id)
+        await site.running(id, "true")
+        if restarts:
+            await site.restart()
+        site.engine.raise_exception(site.engine.jobs[id], "cancel", 0, "")
+        assert site.executor.signals == [(id, signal.SIGTERM)]
+        site.executor.signals.clear()
+        site.executor.finish(id, signal.SIGTERM)
+        await site.until(lambda: not site.engine.jobs)
+
+
+async def test_an_epilog_is_judged_by_itself_after_a_failed_prolog() -> None:
+    """What became of the prolog does not excuse it."""
+    site = await booted(prolog=PROLOG, epilog=EPILOG)
+    id = await site.submit()
+    await site.running(id, "prolog", "-v")
+    site.executor.finish(id, 1 << 8)
+    await site.running(id, "epilog")
+    site.executor.finish(id, 2 << 8)
+    await site.until(lambda: not site.engine.jobs)
+    raised = [context["type"] for name, context in await site.events(id) if name == "exception"]
+    assert raised == ["prolog", "epilog"]
+    assert not site.engine.perilogs._timers
+    assert not site.engine.perilogs._ending
 
 
 async def test_a_prolog_that_cannot_run_fails() -> None:
@@ -230,6 +263,43 @@ async def test_a_prolog_that_was_lost_fails() -> None:
     await site.restart()
     await site.until(lambda: not site.engine.jobs)
     assert "lost contact" in dict(await site.events(id))["exception"]["note"]
+
+
+async def test_a_job_whose_prolog_was_canceled_starts_no_task_after_a_restart() -> None:
+    """Nor is it said that its processes were lost: it had none."""
+    site = await booted(prolog=PROLOG, epilog=EPILOG)
+    id = await site.submit()
+    await site.running(id, "prolog", "-v")
+    site.engine.raise_exception(site.engine.jobs[id], "cancel", 0, "")
+    site.executor.finish(id, signal.SIGTERM)
+    await site.running(id, "epilog")
+    site.executor.attempts.clear()
+    await site.restart()
+    await site.running(id, "epilog")
+    await site.restart()
+    site.executor.finish(id)
+    await site.until(lambda: not site.engine.jobs)
+    assert named(await site.events(id), "prolog-finish") == [
+        *("prolog-finish", "epilog-start", "epilog-finish", "free", "clean")
+    ]
+
+
+async def test_a_stop_while_a_prolog_runs_leaves_the_epilog_to_the_next_daemon() -> None:
+    """The stop cancels the job; what the prolog did is still undone."""
+    site = await booted(prolog=PROLOG, epilog=EPILOG)
+    id = await site.submit()
+    await site.running(id, "prolog", "-v")
+    stop = asyncio.create_task(site.engine.stop("stopped", leave=False))
+    await site.until(lambda: site.executor.signals)
+    site.executor.finish(id, signal.SIGTERM)
+    await stop
+    await site.restart()
+    await site.running(id, "epilog")
+    site.executor.finish(id)
+    await site.until(lambda: not site.engine.jobs)
+    assert named(await site.events(id), "exception") == [
+        *("exception", "prolog-finish", "epilog-start", "epilog-finish", "free", "clean")
+    ]
 
 
 # --- epilog -------------------------------------------------------------------------------------
