@@ -110,6 +110,8 @@ class Router:
         self._streams: dict[Peer, dict[int, Stream]] = {}
         self._waiting: dict[Peer, int] = {}  # requests that are answered later
         self._releases: list[Callable[[Peer], None]] = []
+        self.resolvers: list[Callable[[str], Route | None]] = []
+        """Asked in turn for the route of a topic that is not in the table."""
         self.requests = 0
         self.errors = 0
         self.meters: Meters | None = None
@@ -156,8 +158,11 @@ class Router:
             self.meters.begin(call, streaming=request.streaming)
         try:
             if route is None:
-                raise self._unknown(request.topic)
-            if not request.cred.rolemask & self._roles[request.topic]:
+                route = self._resolve(request.topic)
+                role = self._role(route)
+            else:
+                role = self._roles[request.topic]
+            if not request.cred.rolemask & role:
                 raise self._forbidden(route)
             streaming = request.streaming if route.streaming is None else route.streaming
             if streaming:
@@ -250,6 +255,12 @@ class Router:
         if route.scope is Scope.TOTALS:
             return RpcError(errno.EPERM, f"{route.topic} is not for guests in private mode")
         return RpcError(errno.EPERM, f"{route.topic} requires the instance owner's role")
+
+    def _resolve(self, topic: str) -> Route:
+        for resolve in self.resolvers:
+            if route := resolve(topic):
+                return route
+        raise self._unknown(topic)
 
     def _unknown(self, topic: str) -> RpcError:
         service = topic.partition(".")[0]

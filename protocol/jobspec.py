@@ -288,6 +288,7 @@ def from_command(
     environment: Mapping[str, str] | None = None,
     name: str | None = None,
     queue: str | None = None,
+    input: str | None = None,
     output: str | None = None,
     error: str | None = None,
     label_io: bool = False,
@@ -307,6 +308,7 @@ def from_command(
         environment: all of the job's environment; None is empty.
         name: None: the program's base name.
         queue: None: the default queue.
+        input: path template of stdin; None: what clients write.
         output: path template of stdout, and of stderr unless `error` is given.
         error: path template of stderr.
         label_io: prefix lines in these files with the task.
@@ -325,6 +327,8 @@ def from_command(
         "attributes": {"system": {"duration": duration, "environment": dict(environment or {})}},
     }
     given: dict[str, Any] = {"cwd": cwd, "job.name": name, "queue": queue}
+    if input is not None:
+        given["shell.options.input.stdin"] = {"type": "file", "path": input}
     for stream, path in (("stdout", output), ("stderr", error)):
         if path is not None:
             file = {"type": "file", "path": path} | ({"label": True} if label_io else {})

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import reduce
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeVar
@@ -14,6 +14,7 @@ from jobmgrd.cli.environment import environment
 from jobmgrd.cli.fsd import FSD
 from jobmgrd.cli.json_value import AssignmentType
 from jobmgrd.cli.requires import REQUIRES_OPTION, constraints
+from jobmgrd.cli.shell_request import SHELL_OPTIONS, ShellRequest
 from protocol.job import URGENCY_DEFAULT, URGENCY_EXPEDITE, URGENCY_HOLD, URGENCY_MAX, Flag
 from protocol.job_manager import SubmitRequest
 from protocol.jobspec import from_command
@@ -56,15 +57,12 @@ _OPTIONS: Final = (
     click.option(
         "-n", "--ntasks", type=_COUNT, metavar="N", help="Tasks to run  [default: 1, or one a node]"
     ),
-    click.option(
-        "-c", "--cores-per-task", type=_COUNT, metavar="N", default=1, help="[default: 1]"
-    ),
+    click.option("-c", "--cores-per-task", type=_COUNT, metavar="N", help="[default: 1]"),
     click.option(
         "-g",
         "--gpus-per-task",
         type=click.IntRange(min=0),
         metavar="N",
-        default=0,
         help="[default: 0]",
     ),
     click.option(
@@ -94,10 +92,11 @@ _OPTIONS: Final = (
         help="VAR=VAL sets, -GLOB removes, VAR copies after a removal. All of your environment "
         "is copied first. Repeatable.",
     ),
+    click.option("--input", metavar="FILE", help="Read stdin from this file  [default: see above]"),
     click.option("--output", metavar="FILE", help="Write stdout, and stderr, to this file."),
     click.option("--error", metavar="FILE", help="Write stderr to this file."),
     click.option(
-        "-l", "--label-io", is_flag=True, help="Prefix lines in these files with the task."
+        "-l", "--label-io", is_flag=True, help="Prefix lines of output with the task's rank."
     ),
     click.option(
         "--setattr",
@@ -107,6 +106,7 @@ _OPTIONS: Final = (
         help="Set a jobspec attribute: system.KEY, or user.KEY; VAL may be JSON. Repeatable.",
     ),
     REQUIRES_OPTION,
+    *SHELL_OPTIONS,
     *DEPENDENCY_OPTIONS,
     click.option(
         "--flags", multiple=True, metavar="FLAG[,FLAG]", help="waitable, debug. Repeatable."
@@ -118,8 +118,8 @@ class JobOptions(NamedTuple):
     """What the options say."""
 
     ntasks: int | None
-    cores_per_task: int
-    gpus_per_task: int
+    cores_per_task: int | None
+    gpus_per_task: int | None
     nodes: int | None
     exclusive: bool
     time_limit: float
@@ -128,6 +128,7 @@ class JobOptions(NamedTuple):
     queue: str | None
     cwd: str | None
     env: Sequence[str]
+    input: str | None
     output: str | None
     error: str | None
     label_io: bool
@@ -136,10 +137,18 @@ class JobOptions(NamedTuple):
     dependencies: Sequence[str]
     begin_time: float | None
     flags: Sequence[str]
+    shell: ShellRequest
+
+    @classmethod
+    def of(cls, options: Mapping[str, Any]) -> "JobOptions":
+        """The keywords that a command was given, as one value."""
+        shell = ShellRequest(**{name: options[name] for name in ShellRequest._fields})
+        own = {name: options[name] for name in cls._fields if name in options}
+        return cls(**own, shell=shell)
 
 
 def job_options(function: F) -> F:
-    """Give a command these options; it gets them as keywords, for JobOptions."""
+    """Give a command these options; it gets them as keywords, for `JobOptions.of`."""
     return reduce(lambda decorated, option: option(decorated), reversed(_OPTIONS), function)
 
 
@@ -154,26 +163,23 @@ def requester(
     variables = environment(options.env, os.environ)
     flags = _flags(options.flags)
     cwd = str(Path(options.cwd or ".").absolute())
-    attributes = dict(options.attributes)
+    attributes = options.shell.attributes() | dict(options.attributes)
     if options.requires:
         attributes["constraints"] = constraints(options.requires)
-    exclusive = options.exclusive or (options.nodes is not None and options.ntasks is None)
+    resources = _resources(options)
 
     def request(cc: int | None) -> SubmitRequest:
         waits = dependencies([_fill(uri, cc) for uri in options.dependencies], options.begin_time)
         own = variables if cc is None else {**variables, "FLUX_JOB_CC": str(cc)}
         jobspec = from_command(
             [_fill(word, cc) for word in command],
-            num_tasks=options.ntasks or options.nodes or 1,
-            cores_per_task=options.cores_per_task,
-            gpus_per_task=options.gpus_per_task,
-            num_nodes=options.nodes or 0,
-            exclusive=exclusive,
+            **resources,
             duration=options.time_limit,
             cwd=cwd,
             environment=own,
             name=options.job_name and _fill(options.job_name, cc),
             queue=options.queue,
+            input=options.input and _fill(options.input, cc),
             output=options.output and _fill(options.output, cc),
             error=options.error and _fill(options.error, cc),
             label_io=options.label_io,
@@ -182,6 +188,35 @@ def requester(
         return SubmitRequest(jobspec=jobspec, urgency=options.urgency, flags=flags)
 
     return request
+
+
+def _resources(options: JobOptions) -> dict[str, Any]:
+    """The keywords of `from_command` that say what to allocate."""
+    nodes = options.nodes or 0
+    if not options.shell.per_resource:
+        return {
+            "num_tasks": options.ntasks or nodes or 1,
+            "cores_per_task": options.cores_per_task or 1,
+            "gpus_per_task": options.gpus_per_task or 0,
+            "num_nodes": nodes,
+            "exclusive": options.exclusive or (nodes > 0 and options.ntasks is None),
+        }
+    if options.ntasks or options.cores_per_task or options.gpus_per_task:
+        raise click.UsageError(
+            "--cores, --tasks-per-node and --tasks-per-core do not go with --ntasks, "
+            "--cores-per-task and --gpus-per-task."
+        )
+    if options.shell.tasks_per_node and options.shell.tasks_per_core:
+        raise click.UsageError("Give one of --tasks-per-node and --tasks-per-core.")
+    cores = options.shell.cores or nodes
+    if not cores:
+        raise click.UsageError("Say how much to allocate, by --cores or --nodes.")
+    return {
+        "num_tasks": nodes or cores,
+        "cores_per_task": -(-cores // nodes) if nodes else 1,
+        "num_nodes": nodes,
+        "exclusive": options.exclusive or (nodes > 0 and options.shell.cores is None),
+    }
 
 
 def _fill(text: str, cc: int | None) -> str:

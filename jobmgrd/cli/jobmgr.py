@@ -14,6 +14,8 @@ from jobmgrd.cli.lazy import Entry, LazyGroup, examples
 COMMANDS: Final = {
     "submit": Entry("submit.submit", "Submit a job, or one for each of a set of ids."),
     "run": Entry("run.run", "Submit a job, show its output, exit as it does."),
+    "attach": Entry("attach.attach_", "Show the output of a job, and exit as it does."),
+    "batch": Entry("batch.batch", "Submit a script with directives."),
     "jobs": Entry("jobs.jobs", "List jobs."),
     "watch": Entry("watch.watch", "Watch jobs, queues, throughput, purges and events live."),
     "cancel": Entry("cancel.cancel", "Cancel jobs."),

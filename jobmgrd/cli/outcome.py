@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable
+from contextlib import aclosing
 from typing import Any, Final
 
 from jobmgrd.cli.failure import complain
@@ -29,6 +30,10 @@ class Outcome:
         self._name = spelled(id_)
         self._t_submit: float | None = None
 
+    def since(self, entry: Entry) -> float:
+        """Seconds from the first event to this one."""
+        return 0.0 if self._t_submit is None else entry.timestamp - self._t_submit
+
     def take(self, entry: Entry) -> str | None:
         """Note an event. Returns the line to show if it is an exception."""
         context = entry.context or {}
@@ -39,7 +44,7 @@ class Outcome:
         if entry.name != "exception":
             return None
         line = (
-            f"{entry.timestamp - self._t_submit:.3f}s: job.exception {self._name}"
+            f"{self.since(entry):.3f}s: job.exception {self._name}"
             f" type={context['type']} severity={context['severity']} {context.get('note', '')}"
         ).rstrip()
         self.exceptions.append(line)
@@ -70,16 +75,24 @@ def wait(client: BlockingClient, id_: int) -> Outcome:
     return outcome
 
 
-async def follow(client: Client, id_: int) -> Outcome:
-    """Wait until a job is inactive, and show its exceptions when they occur.
+async def until(client: Client, id_: int, event: str | None) -> int:
+    """Wait until a job has had an event, or is inactive, and show its exceptions as they occur.
+
+    Returns the job's exit code; 0 once the event was there; 1 if the job ended without it.
 
     Raises:
         RpcError: there is no such job.
     """
     outcome = Outcome(id_)
-    async for reply in client.stream(WATCH, {"id": id_}):
-        for entry in entries(reply):
-            line = outcome.take(entry)
-            if line is not None:
-                complain(line)
-    return outcome
+    async with aclosing(client.stream(WATCH, {"id": id_})) as replies:
+        async for reply in replies:
+            for entry in entries(reply):
+                line = outcome.take(entry)
+                if line is not None:
+                    complain(line)
+                if entry.name == event:
+                    return 0
+    if event is None:
+        return outcome.exit_code
+    complain(f"{spelled(id_)}: event '{event}' never received")
+    return max(1, outcome.exit_code)

@@ -17,7 +17,7 @@ from typing import Any, Final, TypeAlias
 
 from jobmgrd.jobs.job import Job
 from jobmgrd.jobs.placement import place
-from protocol import eventlog, jobid, taskmap
+from protocol import eventlog, job_shell, taskmap
 from protocol.eventlog import Entry
 
 _Event: TypeAlias = tuple[str, Mapping[str, Any] | None]
@@ -54,7 +54,7 @@ def _told(job: Job, entries: Iterable[Entry]) -> Iterator[tuple[Entry, _Event]]:
 def _shell(job: Job) -> Sequence[_Event]:
     """What the job shells say of themselves: the supervisor is one for each node."""
     leader = job.ranks[0].rank if job.ranks else 0
-    service = f"{job.userid}-shell-{jobid.encode(job.id, 'f58plain')}"
+    service = job_shell.service(job.userid, job.id)
     return (
         ("shell.init", {"leader-rank": leader, "size": len(job.ranks), "service": service}),
         ("shell.start", {"taskmap": taskmap.wrap(place(job.jobspec, job.ranks))}),

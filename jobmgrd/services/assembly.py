@@ -53,6 +53,7 @@ from jobmgrd.services.raise_ import Raise
 from jobmgrd.services.resource import Resource
 from jobmgrd.services.resource_drain import ResourceDrain
 from jobmgrd.services.retention import Retention
+from jobmgrd.services.shell import Shell
 from jobmgrd.services.stats import Stats
 from jobmgrd.services.totals import Totals
 from jobmgrd.services.update import Update
@@ -143,7 +144,7 @@ async def assemble(parts: Parts) -> Services:
     job_info = JobInfo(engine, store, router)
     events = EventService(publish, router)
     parts.publisher.add(events)
-    for listener in (job_state, journal, totals, job_info, job_stats, drain):
+    for listener in (job_state, journal, totals, job_info, job_stats, drain, Shell(engine, router)):
         engine.commits.listen(listener)
 
     def apply(loaded: Loaded) -> None:

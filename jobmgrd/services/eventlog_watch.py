@@ -10,7 +10,7 @@ however many watch it. A watcher that stops reading is given up by its transport
 
 Where this differs from flux-core: a job that wrote nothing has an empty guest.output, whose watch
 ends without an error; flux-core answers ENOENT for jobs that its test execution simulated.
-Tasks read /dev/null, so there is no guest.input.
+What is written to stdin is not kept, so there is no guest.input.
 """
 
 import asyncio

@@ -19,7 +19,7 @@ def request(*words: str, cc: int | None = None) -> SubmitRequest:
     @job_options
     @click.argument("command", nargs=-1)
     def command(command: tuple[str, ...], **options: Any) -> SubmitRequest:  # noqa: ANN401
-        return requester(JobOptions(**options), command)(cc)
+        return requester(JobOptions.of(options), command)(cc)
 
     made = command.main(list(words), standalone_mode=False)
     assert isinstance(made, SubmitRequest)
