@@ -50,7 +50,7 @@ async def attach(client: Client, id_: int, how: Attachment) -> int:
         RpcError: there is no such job.
         BrokenPipeError: nobody reads our output; the job is canceled.
     """
-    detached = asyncio.Event()
+    detached: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
     with _signals(client, id_, detached, forward=how.signals):
         beside: list[asyncio.Task[None]] = []
         if how.ranks is not None:
@@ -59,17 +59,21 @@ async def attach(client: Client, id_: int, how: Attachment) -> int:
             beside.append(asyncio.create_task(_show_exec(client, id_)))
         shown = asyncio.create_task(_output(client, id_, how))
         followed = asyncio.create_task(_follow(client, id_, how, detached))
-        leave = asyncio.create_task(detached.wait())
-        tasks: list[asyncio.Task[Any]] = [leave, shown, followed, *beside]
+        tasks: list[asyncio.Task[Any]] = [shown, followed, *beside]
         try:
-            done = asyncio.gather(followed, shown)
-            done.add_done_callback(lambda _: detached.set())
-            await leave
-            return (await done)[0].exit_code if done.done() else 0
+            ended = asyncio.gather(followed, shown)
+            ended.add_done_callback(lambda _: _settle(detached, early=False))
+            return 0 if await detached else (await ended)[0].exit_code
         finally:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _settle(detached: "asyncio.Future[bool]", *, early: bool) -> None:
+    """Leave the job, before its end or because of it; what comes first counts."""
+    if not detached.done():
+        detached.set_result(early)
 
 
 async def cancel(client: Client, id_: int, note: str) -> None:
@@ -90,7 +94,9 @@ async def _output(client: Client, id_: int, how: Attachment) -> None:
         raise
 
 
-async def _follow(client: Client, id_: int, how: Attachment, detached: asyncio.Event) -> Outcome:
+async def _follow(
+    client: Client, id_: int, how: Attachment, detached: "asyncio.Future[bool]"
+) -> Outcome:
     """Read the job's events to their end."""
     outcome = Outcome(id_)
     async for reply in client.stream(WATCH, {"id": id_}):
@@ -101,7 +107,7 @@ async def _follow(client: Client, id_: int, how: Attachment, detached: asyncio.E
             elif line is not None and not how.output.quiet:
                 complain(line)
             if entry.name == how.until:
-                detached.set()
+                _settle(detached, early=True)
     return outcome
 
 
@@ -119,7 +125,9 @@ def _said(outcome: Outcome, log: str, entry: eventlog.Entry) -> str:
 
 
 @contextmanager
-def _signals(client: Client, id_: int, detached: asyncio.Event, *, forward: bool) -> Iterator[None]:
+def _signals(
+    client: Client, id_: int, detached: "asyncio.Future[bool]", *, forward: bool
+) -> Iterator[None]:
     """Have one Ctrl-C explained, a second one soon after cancel, and hand other signals on."""
     if not forward:
         yield
@@ -147,7 +155,7 @@ def _signals(client: Client, id_: int, detached: asyncio.Event, *, forward: bool
 
     def suspended() -> None:
         complain(f"detaching from {spelled(id_)}, which goes on")
-        detached.set()
+        _settle(detached, early=True)
 
     def forwarded(signum: int) -> None:
         begin(loop.create_task(_kill(client, id_, signum)))
