@@ -147,11 +147,11 @@ def _signals(
             complain(f"canceling {spelled(id_)}")
             begin(loop.create_task(cancel(client, id_, "interrupted by Ctrl-C")))
             return
+        loop.add_signal_handler(signal.SIGTSTP, suspended)
+        loop.call_later(SECOND_CTRL_C, loop.remove_signal_handler, signal.SIGTSTP)
         complain(
             f"one more Ctrl-C within {SECOND_CTRL_C:g} s cancels {spelled(id_)}, Ctrl-Z detaches"
         )
-        loop.add_signal_handler(signal.SIGTSTP, suspended)
-        loop.call_later(SECOND_CTRL_C, loop.remove_signal_handler, signal.SIGTSTP)
 
     def suspended() -> None:
         complain(f"detaching from {spelled(id_)}, which goes on")
