@@ -1,5 +1,7 @@
 """Who may connect over a unix socket, and as whom: RFC 12's policy for the local connector."""
 
+import os
+import pwd
 from collections.abc import Collection
 from typing import Final
 
@@ -49,6 +51,15 @@ class Access:
 
     def _guest(self, userid: int) -> int:
         return ROLE_USER | ROLE_ADMIN if userid in self._admins else ROLE_USER
+
+
+def groups_of(userid: int) -> Collection[int]:
+    """The groups of a user of this host; nobody's are none."""
+    try:
+        user = pwd.getpwuid(userid)
+    except KeyError:
+        return ()
+    return os.getgrouplist(user.pw_name, user.pw_gid)
 
 
 def lowered(cred: Cred, claim: Cred) -> Cred:

@@ -5,6 +5,7 @@ with a text that says what is wrong. Type errors are worded as Flux words them (
 string, got integer"), since these are the words that its users search for.
 """
 
+import grp
 import math
 import os
 import pwd
@@ -286,9 +287,20 @@ def _array(value: object) -> Sequence[object]:
 
 
 def _read_users(value: object) -> frozenset[int]:
-    if isinstance(value, str) or not isinstance(value, Sequence):
-        raise TypeError(f"Expected array, got {type_name(value)}")
-    return frozenset(_read_user(item) for item in value)
+    return frozenset(_read_user(item) for item in _array(value))
+
+
+def _read_groups(value: object) -> frozenset[int]:
+    return frozenset(_read_group(item) for item in _array(value))
+
+
+def _read_group(value: object) -> int:
+    if not isinstance(value, str):
+        return _integer(value, 0, USERID_MAX)
+    try:
+        return grp.getgrnam(value).gr_gid
+    except (KeyError, ValueError) as error:
+        raise ValueError(f"unknown group {value!r}") from error
 
 
 def _read_user(value: object) -> int:
@@ -373,3 +385,4 @@ HOSTS: Final = Kind('a hostlist such as "test[0-3]" (RFC 29)', _read_hosts)
 PROPERTIES: Final = Kind('an array of properties such as ["batch"] (RFC 20)', _read_properties)
 PLUGIN: Final = Kind('the name of an installed plugin, or "module:object"', _read_plugin)
 TABLE: Final = Kind("a table", _read_table)
+GROUPS: Final = Kind("an array of groups, by name or groupid", _read_groups)

@@ -327,11 +327,19 @@ class PolicyLimits(Table, frozen=True):
     job_size: JobSizes = JobSizes()
 
 
+class PolicyAccess(Table, frozen=True):
+    """Who may submit, as userids and groupids; None leaves it to a more general policy."""
+
+    allow_user: Annotated[frozenset[int] | None, kinds.USERS] = None
+    allow_group: Annotated[frozenset[int] | None, kinds.GROUPS] = None
+
+
 class PolicyTable(Table, frozen=True):
-    """Defaults and limits (flux-config-policy(5))."""
+    """Defaults, limits and access (flux-config-policy(5), RFC 33)."""
 
     jobspec: PolicyJobspec = PolicyJobspec()
     limits: PolicyLimits = PolicyLimits()
+    access: PolicyAccess = PolicyAccess()
 
     @property
     def policy(self) -> Policy:
@@ -343,6 +351,8 @@ class PolicyTable(Table, frozen=True):
             duration=limits.duration,
             max=limits.job_size.max.size(),
             min=limits.job_size.min.size(),
+            users=self.access.allow_user,
+            groups=self.access.allow_group,
         )
 
 

@@ -3,7 +3,7 @@
 The words of a refusal are those of flux-core's limit plugins (job-manager/plugins/limit-*.c).
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Final, TypeVar
 
 from msgspec import Struct, structs
@@ -37,6 +37,8 @@ class Policy(Struct, frozen=True):
     duration: float | None = None
     max: Size = Size()
     min: Size = Size()
+    users: frozenset[int] | None = None  # who may submit; None with `groups` None: everybody
+    groups: frozenset[int] | None = None
 
     def over(self, general: "Policy") -> "Policy":
         """This one where it says something, and a more general one where it does not."""
@@ -44,6 +46,14 @@ class Policy(Struct, frozen=True):
         return structs.replace(
             both, max=_over(self.max, general.max), min=_over(self.min, general.min)
         )
+
+    def admits(self, userid: int, groups_of: Callable[[int], Collection[int]]) -> bool:
+        """Whether a user, or one of a user's groups, may submit."""
+        if self.users is None and self.groups is None:
+            return True
+        if self.users is not None and userid in self.users:
+            return True
+        return self.groups is not None and not self.groups.isdisjoint(groups_of(userid))
 
     def check(self, spec: Jobspec) -> None:
         """Refuse a job that asks for too much, or too little.

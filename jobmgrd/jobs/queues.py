@@ -4,7 +4,7 @@ Without any configured there is one without a name, which begins enabled and sta
 begin enabled and stopped, as in Flux. The words are flux-core's (job-manager/queues.c).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -105,11 +105,19 @@ class Queues:
             given["constraints"] = _required(spec.constraints, config.requires)
         return given
 
-    def check(self, spec: Jobspec) -> None:
+    def check(
+        self, spec: Jobspec, userid: int, groups_of: Callable[[int], Collection[int]]
+    ) -> None:
         """Refuse a job that its queue does not take.
 
+        Args:
+            spec: the job.
+            userid: whose it is.
+            groups_of: tells the groups of a user; asked only if the queue is for some.
+
         Raises:
-            FormatError: the queue is disabled, and why; or the job is against a limit.
+            FormatError: the queue is disabled, and why; the job is against a limit; or its user
+                may not use the queue.
         """
         switches = self.switches[spec.queue]
         if not switches.enable:
@@ -118,6 +126,19 @@ class Queues:
         policy = self._configs[spec.queue].policy
         if policy != _NO_POLICY:
             policy.check(spec)
+            self.check_access(spec.queue, userid, groups_of)
+
+    def check_access(
+        self, name: str, userid: int, groups_of: Callable[[int], Collection[int]]
+    ) -> None:
+        """Refuse a user who may not use a queue.
+
+        Raises:
+            FormatError: that is so.
+        """
+        if not self._configs[name].policy.admits(userid, groups_of):
+            where = f"queue {name}" if name else "this instance"
+            raise FormatError(f"user {userid} is not allowed to submit jobs to {where}")
 
     def moving(self, spec: Jobspec, name: str) -> Mapping[str, Any]:
         """The constraints that a job gets when it is moved to another queue.

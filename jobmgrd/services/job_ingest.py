@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from jobmgrd.access import groups_of
 from jobmgrd.call import Call
 from jobmgrd.engine import Engine
 from jobmgrd.jobs.job import Job
@@ -92,7 +93,7 @@ class JobIngest:
             jobspec, text = _jobspec(request, userid)
             if missing := self._queues.missing(jobspec):
                 jobspec, text = _completed(text, missing)
-            self._queues.check(jobspec)
+            self._queues.check(jobspec, userid, groups_of)
             self._scheduler.check(jobspec)
         except FormatError as error:
             raise RpcError(errno.EINVAL, str(error)) from error

@@ -12,6 +12,7 @@ from typing import Any, Final, TypeAlias
 
 import msgspec
 
+from jobmgrd.access import groups_of
 from jobmgrd.call import Call, Value
 from jobmgrd.engine import Engine
 from jobmgrd.jobs.job import Job
@@ -65,6 +66,7 @@ class Update:
             if not unlimited and not updates.keys().isdisjoint((DURATION, QUEUE)):
                 queues = self._engine.allocator.queues
                 queues.policy(queues.named(spec.queue)).check(spec)
+                queues.check_access(spec.queue, job.userid, groups_of)
         except FormatError as error:
             raise RpcError(errno.EINVAL, str(error)) from error
         others = unlimited and call.cred.userid != job.userid

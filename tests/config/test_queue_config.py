@@ -22,6 +22,7 @@ def test_policies_and_queues_are_read_as_flux_writes_them() -> None:
             "policy": {
                 "jobspec": {"defaults": {"system": {"duration": "1h", "queue": "batch"}}},
                 "limits": limits,
+                "access": {"allow-user": ["root", 7], "allow-group": [0]},
             },
             "queues": {
                 "batch": {"requires": ["b"]},
@@ -29,7 +30,9 @@ def test_policies_and_queues_are_read_as_flux_writes_them() -> None:
             },
         }
     )
-    assert config.policy.policy == Policy("batch", 3600.0, 14400.0, Size(8), Size(ngpus=-1))
+    assert config.policy.policy == Policy(
+        "batch", 3600.0, 14400.0, Size(8), Size(ngpus=-1), frozenset({0, 7}), frozenset({0})
+    )
     assert config.queues == {
         "batch": QueueConfig(("b",)),
         "fast": QueueConfig(parent="batch", policy=Policy(duration=0.0)),
@@ -52,6 +55,8 @@ def test_policies_and_queues_are_read_as_flux_writes_them() -> None:
             {"q": {"policy": {"limits": {"job-size": {"max": {"nnodes": -2}}}}}},
             "[queues.q.policy.limits.job-size.max] nnodes: must be >= 0",
         ),
+        ({"q": {"policy": {"access": {"allow-group": ["no such"]}}}}, "unknown group 'no such'"),
+        ({"q": {"policy": {"access": {"allow-user": 0}}}}, "Expected array, got integer"),
         (
             {"q": {"policy": {"jobspec": {"defaults": {"system": {"queue": "q"}}}}}},
             "'policy' must not define a default queue",

@@ -76,3 +76,31 @@ def test_what_a_policy_says_goes_before_a_more_general_one() -> None:
     general = Policy("q", 60.0, HOUR, Size(4, 8), Size(ncores=2))
     own = Policy(duration=0.0, max=Size(nnodes=-1))
     assert own.over(general) == Policy("q", 60.0, 0.0, Size(-1, 8), Size(ncores=2))
+
+
+@pytest.mark.parametrize(
+    ("users", "groups", "admitted"),
+    [
+        (None, None, [1, 2, 3]),
+        ({1}, None, [1]),
+        (None, {20}, [2]),
+        ({1}, {20}, [1, 2]),
+        (set(), None, []),
+    ],
+)
+def test_a_queue_may_be_for_some_users_and_groups(
+    users: set[int] | None, groups: set[int] | None, admitted: list[int]
+) -> None:
+    """Either suffices (RFC 33); groups are looked up only if they matter."""
+    asked = []
+
+    def groups_of(userid: int) -> list[int]:
+        asked.append(userid)
+        return {2: [20, 21]}.get(userid, [])
+
+    policy = Policy(
+        users=None if users is None else frozenset(users),
+        groups=None if groups is None else frozenset(groups),
+    )
+    assert [user for user in (1, 2, 3) if policy.admits(user, groups_of)] == admitted
+    assert bool(asked) == bool(groups)

@@ -23,6 +23,11 @@ def spec(queue: str | None = None, **options: Any) -> Jobspec:  # noqa: ANN401 -
     return parse(from_command(["true"], queue=queue, **options))
 
 
+def groups_of(_userid: int) -> list[int]:
+    """Everybody's groups."""
+    return [20]
+
+
 def queues(default: str | None = None, **configs: QueueConfig) -> Queues:
     """Queues as configured: the three above unless others are given."""
     made = Queues()
@@ -34,7 +39,7 @@ def test_without_queues_jobs_name_none_and_get_nothing() -> None:
     """The queue without a name begins enabled and started."""
     made = Queues()
     assert made.missing(spec()) == {}
-    made.check(spec())
+    made.check(spec(), 7, groups_of)
     assert made.started("")
     with pytest.raises(FormatError, match=r"^'batch' is not a valid queue$"):
         made.missing(spec("batch"))
@@ -85,10 +90,26 @@ def test_a_disabled_queue_refuses_with_the_reason() -> None:
     made = queues()
     made.disable("debug", "out of order")
     with pytest.raises(FormatError, match=r"^job submission to debug is disabled: out of order$"):
-        made.check(spec("debug", duration=1.0))
-    made.check(spec("batch"))
+        made.check(spec("debug", duration=1.0), 7, groups_of)
+    made.check(spec("batch"), 7, groups_of)
     made.enable(None)
-    made.check(spec("debug", duration=1.0))
+    made.check(spec("debug", duration=1.0), 7, groups_of)
+
+
+def test_a_queue_for_others_refuses_and_its_virtual_queues_may_not() -> None:
+    """Access is inherited like any policy."""
+    made = queues(
+        open=QueueConfig(),
+        staff=QueueConfig(policy=Policy(groups=frozenset({30}))),
+        guests=QueueConfig(parent="staff", policy=Policy(groups=frozenset({20}))),
+        short=QueueConfig(parent="staff"),
+    )
+    made.check(spec("open"), 7, groups_of)
+    made.check(spec("guests"), 7, groups_of)
+    for name in ("staff", "short"):
+        with pytest.raises(FormatError) as caught:
+            made.check(spec(name), 7, groups_of)
+        assert str(caught.value) == f"user 7 is not allowed to submit jobs to queue {name}"
 
 
 def test_a_virtual_queue_waits_for_its_parent() -> None:

@@ -13,9 +13,10 @@ from jobmgrd.services.feasibility import Feasibility
 from jobmgrd.services.queue import QueueService
 from jobmgrd.services.resource import Resource
 from jobmgrd.services.resource_drain import ResourceDrain
+from jobmgrd.services.update import Update
 from jobmgrd.store.port import Changes, StoreError
-from protocol.jobspec import from_command
-from tests.services.bench import GUEST, Bench, Peer
+from protocol.jobspec import from_command, set_attribute
+from tests.services.bench import GUEST, OWNER, USERID, Bench, Peer
 
 QUEUES = {"batch": QueueConfig(), "debug": QueueConfig()}
 EVERY = {"all": True}
@@ -41,6 +42,7 @@ class Queueing(Bench):
             Resource(self.engine, self.resource_drain),
             self.drain,
             Feasibility(self.engine),
+            Update(self.engine, self.store, self.tick),
         )
         for service in services:
             self.router.add(service)
@@ -95,6 +97,25 @@ async def test_guests_look_and_switch_nothing(bench: Queueing) -> None:
     ):
         assert (await bench.ask(topic, keys, GUEST))[0] == errno.EPERM
     assert (await bench.status("batch"))["start"] is False
+
+
+async def test_a_queue_for_some_is_for_no_others(bench: Queueing) -> None:
+    """At the submit, and when a job is to be moved there."""
+    some = QueueConfig(policy=Policy(users=frozenset({OWNER.userid})))
+    bench.queues.configure(Policy(), QUEUES | {"staff": some}, stop_on_restart=False)
+    spec = from_command(["true"], queue="staff")
+    set_attribute(spec, "system.exec.test.run_duration", "1s")
+    assert await bench.ask("job-ingest.submit", {"jobspec": spec}, GUEST) == (
+        errno.EINVAL,
+        f"user {GUEST.userid} is not allowed to submit jobs to queue staff",
+    )
+    assert "id" in await bench.ask("job-ingest.submit", {"jobspec": spec})
+    id = await bench.submit(queue="batch")
+    update = {"id": id, "updates": {"attributes.system.queue": "staff"}}
+    assert await bench.ask("job-manager.update", update) == (
+        errno.EINVAL,
+        f"user {USERID} is not allowed to submit jobs to queue staff",
+    )
 
 
 async def test_a_switch_that_cannot_be_kept_is_taken_back(bench: Queueing) -> None:
