@@ -63,7 +63,8 @@ def jobs(
     ST is the status: D depends on another job, P waits for a priority, S waits for resources,
     R runs, C cleans up; CD completed, F failed, CA canceled, TO timed out.
 
-    TIME is how long a job ran, or for a pending one its time limit.
+    The column TIME is how long a job ran, or for a pending one its time limit. For --since and
+    --before write a TIME as 2026-11-22, 2026-11-22T18:00 (local), or as what has passed since: 7d.
     """
     which = Filter(**{name: options.pop(name) for name in _FILTERS})
     how = view(**options)

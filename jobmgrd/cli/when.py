@@ -10,6 +10,8 @@ from protocol import duration
 from protocol.errors import FormatError
 
 _NOW: Final = "now"
+SPELLED: Final = "2026-11-22, 2026-11-22T18:00, 7d, 90m or now"
+"""How a point in time may be written, for help and errors."""
 
 
 class WhenType(click.ParamType[float]):
@@ -45,7 +47,7 @@ class WhenType(click.ParamType[float]):
         try:
             return datetime.fromisoformat(value).timestamp()  # without a zone: local time
         except (OverflowError, ValueError):
-            self.fail(f"{value!r} is neither a time nor a duration", param, ctx)
+            self.fail(f"{value!r} is neither a time nor a duration: {SPELLED}", param, ctx)
 
 
 PAST: Final = WhenType()
