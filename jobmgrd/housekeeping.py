@@ -9,7 +9,7 @@ N.B. A command whose end the daemon did not see is run again; so it may run twic
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -109,6 +109,13 @@ class Housekeeping:
                     self._start(kept)
         if len(self._kept) < len(found):
             self._keep(lambda: None)
+
+    def signal(self, signum: int, id: int | None, ranks: Collection[int] | None) -> None:
+        """Send a signal to the commands of a job and of these ranks; None is all of them."""
+        for kept in self._kept.values():
+            there = ranks is None or any(rank.rank in ranks for rank in kept.ranks)
+            if there and id in (None, kept.id):
+                self._executor.signal(kept.id, signum)
 
     def executed(self, event: ExecEvent) -> None:
         """What the executor tells of an attempt that is no active job's."""

@@ -105,6 +105,14 @@ class KillRequest(Struct, frozen=True):
     signum: int
 
 
+class HousekeepingKillRequest(Struct, frozen=True):
+    """job-manager.housekeeping-kill: a signal for commands after a job, or on ranks (RFC 22)."""
+
+    signum: int
+    jobid: int | None = None  # None: of every job
+    ranks: str | None = None
+
+
 class UrgencyRequest(Struct, frozen=True):
     """job-manager.urgency: 0 holds, 31 expedites."""
 

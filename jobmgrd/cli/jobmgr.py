@@ -23,6 +23,7 @@ COMMANDS: Final = {
     "job": Entry("job.job", "Look into one job, change it, purge old ones."),
     "queue": Entry("queue.queue", "List queues, stop and start them, wait until they are empty."),
     "resource": Entry("resource.resource", "List nodes, drain them, give them back."),
+    "housekeeping": Entry("housekeeping.housekeeping", "See and end what runs after jobs."),
     "jobtap": Entry("jobtap.jobtap", "Look at the plugins of the job manager."),
     "archive": Entry("archive.archive", "List, show and export purged jobs."),
     "stats": Entry("stats.stats", "Show the daemon's counters."),

@@ -30,6 +30,7 @@ from jobmgrd.services.getattr import Getattr
 from jobmgrd.services.heartbeat import Heartbeat
 from jobmgrd.services.history import History
 from jobmgrd.services.holds import Holds
+from jobmgrd.services.housekeeping import HousekeepingKill
 from jobmgrd.services.job_info import JobInfo
 from jobmgrd.services.job_ingest import JobIngest
 from jobmgrd.services.job_list import JobList
@@ -177,6 +178,7 @@ async def assemble(parts: Parts) -> Services:
         job_stats,
         Raise(engine, store),
         Kill(engine, store),
+        HousekeepingKill(engine.housekeeping),
         List(engine, wait.zombies),
         wait,
         Urgency(engine, store),

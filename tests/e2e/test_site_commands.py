@@ -4,7 +4,9 @@ import time
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from jobmgrd.cli.jobmgr import cli
 from protocol import jobid
 from protocol.job import State
 from tests.conftest import DaemonProcess
@@ -101,6 +103,8 @@ def test_housekeeping_outlives_the_daemon(stopped_daemon: DaemonProcess) -> None
     daemon.start()
     running = daemon.rpc("job-manager.stats-get")["housekeeping"]["running"]
     assert list(running) == [jobid.encode(first)]
+    listed = CliRunner().invoke(cli, ["--uri", daemon.uri, "housekeeping", "list"]).stdout
+    assert listed.splitlines()[1].split()[::2] == [jobid.encode(first), "0"]
     daemon.rpc("job-manager.purge-id", {"id": first, "force": True})
     waiting = daemon.rpc("job-list.list-id", {"id": second, "attrs": ["state"]})
     assert waiting["job"]["state"] == State.SCHED

@@ -1,6 +1,7 @@
 """Prolog, epilog and housekeeping: what waits for them, and what their ends lead to."""
 
 import asyncio
+import errno
 import signal
 from collections.abc import Mapping
 from typing import Any
@@ -9,11 +10,12 @@ import pytest
 
 from jobmgrd.exec.port import Attempt, Failed, Fate, Notify, Output
 from jobmgrd.jobs.site_command import SiteCommand
+from jobmgrd.services.housekeeping import HousekeepingKill
 from jobmgrd.services.resource_drain import ResourceDrain
 from jobmgrd.store.port import ActiveRow, InactiveRow, Recovered
 from protocol import eventlog, jobid
 from protocol.job import State
-from tests.services.bench import USERID, Bench, Executor
+from tests.services.bench import GUEST, USERID, Bench, Executor
 
 PROLOG = SiteCommand(("prolog", "-v"), 1800.0, 60.0, cancel_on_exception=True)
 EPILOG = SiteCommand(("epilog",), 0.0, 60.0)
@@ -442,6 +444,26 @@ async def test_housekeeping_goes_on_over_a_restart(lost: bool) -> None:
     await site.restart()
     assert site.free_cores() == 4
     assert id not in site.executor.attempts
+
+
+async def test_housekeeping_is_ended_by_hand() -> None:
+    """That of a job, of ranks, or all; housekeeping.c has no timeout, nor is there one here."""
+    site = await booted(housekeeping=HOUSEKEEPING)
+    site.router.add(HousekeepingKill(site.engine.housekeeping))
+    id = await site.started()
+    site.executor.finish(id)
+    await site.running(id, "housekeep")
+    topic = "job-manager.housekeeping-kill"
+    for others in ({"jobid": id + 1}, {"ranks": "1-3"}, {"jobid": id, "ranks": "7"}):
+        assert await site.ask(topic, {"signum": 15} | others) == {}
+    assert site.executor.signals == []
+    for its in ({}, {"jobid": id}, {"ranks": "0-3"}):
+        assert await site.ask(topic, {"signum": 15} | its) == {}
+    assert site.executor.signals == [(id, 15)] * 3
+    refused = await site.ask(topic, {"signum": 0})
+    assert refused == (errno.EINVAL, "Invalid signal number")
+    assert (await site.ask(topic, {"signum": 15, "ranks": "x"}))[0] == errno.EPROTO
+    assert (await site.ask(topic, {"signum": 15}, GUEST))[0] == errno.EPERM
 
 
 async def test_a_job_without_commands_of_the_site_has_no_events_of_them() -> None:
