@@ -3,7 +3,7 @@
 import errno
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import structlog
 
@@ -21,6 +21,9 @@ from protocol.errors import RpcError
 
 log = structlog.get_logger()
 
+PUBLIC: Final = frozenset({"queues", "policy", "resource"})
+"""Tables that guests may see: flux's tools read there what jobs may ask for."""
+
 
 class ConfigService:
     """Holds the configuration in force; `apply` hands a new one to those it concerns."""
@@ -33,14 +36,15 @@ class ConfigService:
     def routes(self) -> Iterable[Route]:
         """See Service."""
         return [
-            Route("config.get", Empty, self.get, role=OWNER),
+            Route("config.get", Empty, self.get),
             Route("config.load", Mapping[str, Any], self.load, role=OWNER),
             Route("config.reload", Empty, self.reload_request, role=OWNER),
         ]
 
-    def get(self, _call: Call, _request: Empty) -> Mapping[str, object]:
-        """The configuration as it was written."""
-        return self._loaded.raw
+    def get(self, call: Call, _request: Empty) -> Mapping[str, object]:
+        """The configuration as it was written; to guests, what it says of their jobs."""
+        raw = self._loaded.raw
+        return raw if call.cred.is_owner else {k: v for k, v in raw.items() if k in PUBLIC}
 
     def load(self, _call: Call, request: Mapping[str, Any]) -> None:
         """Replace the configuration by the request's tables."""

@@ -150,7 +150,7 @@ def test_a_key_is_whom_it_stands_for(started: Site) -> None:
         with started.socket(zmq.DEALER, started.rpc, started.keys / "guest.key") as sock:
             pong = decode_payload(ask(sock, "job-manager.ping", claim).payload)
             assert (pong["userid"], pong["rolemask"]) == (GUEST, ROLE_USER)
-            assert ask(sock, "config.get", claim).errnum == errno.EPERM
+            assert ask(sock, "config.reload", claim).errnum == errno.EPERM
     with started.client(started.keys / "owner.key") as client:
         pong = client.rpc("job-manager.ping")
         assert (pong["userid"], pong["rolemask"]) == (os.getuid(), ROLE_OWNER)

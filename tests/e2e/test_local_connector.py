@@ -70,7 +70,17 @@ def test_an_owner_may_lower_itself_and_nothing_else(
 def test_a_lowered_owner_is_refused_what_guests_are(shared_daemon: DaemonProcess) -> None:
     """The roles of the router's table hold for this transport."""
     with LocalClient(shared_daemon.rundir, userid=4242, rolemask=USER) as client:
-        assert client.ask("config.get").number == errno.EPERM
+        assert client.ask("config.reload").number == errno.EPERM
+
+
+def test_a_guest_sees_of_the_configuration_what_concerns_jobs(
+    stopped_daemon: DaemonProcess,
+) -> None:
+    """Flux's tools ask for it, whoever runs them; endpoints and limits are the owner's."""
+    stopped_daemon.configure("[resource]\ncores = 2\n[heartbeat]\nperiod = '1s'\n")
+    stopped_daemon.start()
+    with LocalClient(stopped_daemon.rundir, userid=4242, rolemask=USER) as guest:
+        assert guest.ask("config.get").value == {"resource": {"cores": 2}}
 
 
 def test_NORESPONSE_is_honoured(client: LocalClient) -> None:  # noqa: N802
