@@ -197,6 +197,7 @@ class Daemon:
             router.disconnect,
             max_message_size=config.rpc.max_message_size,
         )
+        router.add(self._local)
         stack.push_async_callback(self._local.close)
         return router
 

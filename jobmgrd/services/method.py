@@ -34,7 +34,7 @@ class Methods:
     def services(self) -> list[str]:
         """The names of all services; a topic without a dot belongs to none."""
         names = {topic.partition(".")[0] for topic in self._router.table if "." in topic}
-        return sorted(names | {"broker", "connector-local"})
+        return sorted(names | {"broker"})
 
     def routes(self) -> Iterable[Route]:
         """See Service."""

@@ -14,17 +14,18 @@ import asyncio
 import errno
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from struct import Struct
-from typing import Final, cast
+from typing import Any, Final, cast
 
 import structlog
 
 from jobmgrd.access import Access, lowered
-from jobmgrd.call import Gone, PeerGoneError
+from jobmgrd.call import Call, Empty, Gone, PeerGoneError
 from jobmgrd.publisher import Published
+from jobmgrd.router import OWNER, Route
 from protocol import stream
 from protocol.errors import MessageError
 from protocol.events import publication
@@ -63,6 +64,8 @@ class LocalPeer(asyncio.Protocol):
         self._reading = False
         self._waiting = 0  # bytes in `_out`
         self._sent = 0  # bytes that ever went to the transport
+        self.requests = self.answers = 0  # messages of it, messages to it
+        self.pid = 0
         self.cred = UNKNOWN
 
     # --- the connection's life ------------------------------------------------------------------
@@ -88,6 +91,7 @@ class LocalPeer(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """The client does not read: leave its requests where they are."""
+        self._settle()
         if self._transport is not None:
             self._transport.pause_reading()
 
@@ -95,6 +99,7 @@ class LocalPeer(asyncio.Protocol):
         """The client reads again."""
         if self._transport is not None:
             self._transport.resume_reading()
+            self._await_rest()
 
     # --- requests -------------------------------------------------------------------------------
 
@@ -114,12 +119,12 @@ class LocalPeer(asyncio.Protocol):
         finally:
             self._reading = False
         self._flush()
-        if self._splitter.partial:
-            self._stall = self._loop.call_later(STALL, self._give_up)
+        self._await_rest()
 
     def _take(self, frames: list[bytes]) -> None:
         if self._transport is None:
             return
+        self.requests += 1
         claim = stream.claimed(frames)
         cred = self.cred if claim == UNKNOWN else lowered(self.cred, claim)
         message = decode(stream.normal(frames), cred)
@@ -129,6 +134,11 @@ class LocalPeer(asyncio.Protocol):
             self._server.receive(publication(message), self)
         else:
             log.info("local.ignored", userid=self.cred.userid, message=str(message))
+
+    def _await_rest(self) -> None:
+        """Give the client time to end a message; one that is left unread need not."""
+        if self._splitter.partial and self._transport is not None and self._transport.is_reading():
+            self._stall = self._loop.call_later(STALL, self._give_up)
 
     def _settle(self) -> None:
         if self._stall is not None:
@@ -163,6 +173,7 @@ class LocalPeer(asyncio.Protocol):
             raise PeerGoneError(f"it has left {WAITING_MAX} bytes unread")
         if not self._out and not self._reading:
             self._loop.call_soon(self._flush)
+        self.answers += 1
         self._out.append(data)
         self._waiting += len(data)
 
@@ -176,6 +187,16 @@ class LocalPeer(asyncio.Protocol):
 
     def _buffered(self) -> int:
         return 0 if self._transport is None else self._transport.get_write_buffer_size()
+
+    def stats(self) -> Mapping[str, int]:
+        """Who it is, and what has passed, named as flux-core does: from the client's side."""
+        return {
+            "userid": self.cred.userid,
+            "pid": self.pid,
+            "txcount": self.requests,
+            "rxcount": self.answers,
+            "rxbacklog": self._buffered() + self._waiting,
+        }
 
     def close(self) -> None:
         """Disconnect once everything is sent."""
@@ -218,13 +239,25 @@ class UnixLocal:
         self._emptied = asyncio.Event()
         self.receive = receive
         self.max_message_size = max_message_size
-        self.malformed = 0
-        self.refused = 0
+        self.connects = self.malformed = self.refused = 0
 
     @property
     def clients(self) -> int:
         """How many are connected."""
         return len(self._clients)
+
+    def routes(self) -> Iterable[Route]:
+        """See Service: the connector's own topic, as the broker's connector-local module has it."""
+        return [Route("connector-local.stats-get", Empty, self.stats, role=OWNER)]
+
+    def stats(self, _call: Call, _request: Empty) -> Mapping[str, Any]:
+        """The clients, and how many were there, were refused, or did not speak the protocol."""
+        clients = [client.stats() for client in self._clients]
+        return {
+            "server": {"clients": clients, "connects": self.connects},
+            "refused": self.refused,
+            "malformed": self.malformed,
+        }
 
     async def open(self) -> None:
         """Bind, and begin to listen.
@@ -270,7 +303,8 @@ class UnixLocal:
             self.refused += 1
             log.warning("local.refused", userid=userid, pid=pid, reason=os.strerror(refusal))
             return refusal
-        client.cred = cred
+        client.cred, client.pid = cred, pid
+        self.connects += 1
         self._clients.add(client)
         return 0
 

@@ -192,6 +192,24 @@ def test_a_stopping_daemon_ends_streams_before_it_closes(stopped_daemon: DaemonP
     assert not (stopped_daemon.rundir / "local").exists()
 
 
+def test_the_connector_counts_its_clients(shared_daemon: DaemonProcess) -> None:
+    """`flux module stats connector-local`: whose they are, and what has passed."""
+    with LocalClient(shared_daemon.rundir) as one, LocalClient(shared_daemon.rundir) as other:
+        before = other.ask("connector-local.stats-get").value
+        one.ask("job-manager.getinfo")
+        after = other.ask("connector-local.stats-get").value
+        assert after["server"]["connects"] == before["server"]["connects"] >= 2
+        clients = {client["txcount"]: client for client in after["server"]["clients"]}
+        assert clients[2] == {
+            "userid": os.getuid(),
+            "pid": os.getpid(),
+            "txcount": 2,
+            "rxcount": 1,
+            "rxbacklog": 0,
+        }
+        assert clients[1]["rxcount"] == 1
+
+
 def test_a_socket_left_behind_is_replaced(stopped_daemon: DaemonProcess) -> None:
     """After kill -9 the next daemon listens at the same path."""
     stopped_daemon.start()
