@@ -21,7 +21,8 @@ from jobmgrd.config import (
     load,
     restart_required,
 )
-from jobmgrd.config.schema import Archive, JobManager, keys
+from jobmgrd.config.schema import Archive, JobManager
+from jobmgrd.config.table import keys
 from jobmgrd.jobs.retention import UNLIMITED, Limits
 from jobmgrd.jobs.rules import RULES_MAX, Rule
 from jobmgrd.jobs.site_command import SiteCommand

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from jobmgrd.config import Config, default_rundir, default_statedir, load
-from jobmgrd.config.schema import Archive, Key, Named, Rows, Table, keys
+from jobmgrd.config.schema import Archive
+from jobmgrd.config.table import Key, Named, Rows, Table, keys
 from jobmgrd.jobs.retention import Limits
 from jobmgrd.jobs.rules import Rule
 from protocol.job import Result

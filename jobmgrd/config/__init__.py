@@ -4,6 +4,8 @@
     reader.py       mapping -> tables, by the schema
     checks.py       values that do not go together
     schema.py       the tables and keys, with their defaults
+    queue_tables.py those about nodes, queues and policy
+    table.py        what tables are made of
     kinds.py        the kinds of values
     directories.py  the default state directory, and templates
     clients.py      the keys of daemon and clients, for tcp:// endpoints

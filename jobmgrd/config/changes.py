@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from jobmgrd.config.schema import Config, Key, Table, keys
+from jobmgrd.config.schema import Config
+from jobmgrd.config.table import Key, Table, keys
 
 
 def describe_change(old: Config, new: Config) -> list[str]:

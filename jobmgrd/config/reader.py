@@ -8,7 +8,8 @@ from jobmgrd.config.checks import Origin, check_together
 from jobmgrd.config.errors import ConfigError
 from jobmgrd.config.files import Place
 from jobmgrd.config.kinds import Kind, type_name
-from jobmgrd.config.schema import Config, Named, Rows, Table, keys
+from jobmgrd.config.schema import Config
+from jobmgrd.config.table import Named, Rows, Table, keys
 
 T = TypeVar("T", bound=Table)
 

@@ -8,19 +8,13 @@ with Named under many names.
 etc/jobmgrd.toml explains each to users, which a test demands.
 """
 
-from collections.abc import Callable, Mapping
-from enum import Enum
-from functools import cache
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, get_args, get_type_hints
-
-from msgspec import Struct
-from msgspec.structs import FieldInfo, fields
+from typing import Annotated, Any, Final, Literal, get_args
 
 from jobmgrd.config import kinds
-from jobmgrd.config.kinds import Kind
-from jobmgrd.jobs.nodes import Hosts
-from jobmgrd.jobs.policy import Policy, Size
+from jobmgrd.config.queue_tables import PolicyTable, Queue, Resource
+from jobmgrd.config.table import RESTART, Named, Rows, Table
 from jobmgrd.jobs.queues import QueueConfig
 from jobmgrd.jobs.retention import UNLIMITED, Limits
 from jobmgrd.jobs.rules import RULES_MAX, Rule
@@ -38,43 +32,6 @@ PLUGINS_MAX: Final = 64
 
 PEER_MAX: Final = 2**20
 """More requests, streams or topics of one client than this are no limit."""
-
-HOST_MAX: Final = 2**20
-"""More cores or GPUs than this on one host are a typing error."""
-ENTRIES_MAX: Final = 1024
-"""More [[resource.config]] than this are, too."""
-
-
-class Effect(Enum):
-    """When a changed key takes effect, if not at once."""
-
-    RESTART = "at the next start"
-
-
-RESTART: Final = Effect.RESTART
-
-
-class Table(Struct, frozen=True, rename="kebab"):
-    """A table; its keys are written in kebab-case."""
-
-
-class Rows(Struct, frozen=True):
-    """An array of at most `high` tables that differ in `key`; `build` makes values of them.
-
-    `table` has the keys of one of them.
-    """
-
-    table: type[Table]
-    build: Callable[[Any], object]
-    high: int
-    key: str = "name"
-
-
-class Named(Struct, frozen=True):
-    """A table of tables under names that the user chooses; `build` makes values of them."""
-
-    table: type[Table]
-    build: Callable[[Any], object]
 
 
 class Daemon(Table, frozen=True):
@@ -256,118 +213,6 @@ class Exec(Table, frozen=True):
     output_limit: Annotated[int, kinds.size(), RESTART] = 10 * 2**20
 
 
-class ResourceConfig(Table, frozen=True):
-    """What some hosts have, or more of it (flux-config-resource(5))."""
-
-    hosts: Annotated[tuple[str, ...], kinds.HOSTS]
-    cores: Annotated[tuple[int, ...], kinds.ids(high=HOST_MAX - 1)] = ()
-    gpus: Annotated[tuple[int, ...], kinds.ids(high=HOST_MAX - 1)] = ()
-    properties: Annotated[tuple[str, ...], kinds.PROPERTIES] = ()
-
-    def entry(self) -> Hosts:
-        """The entry as the domain takes it."""
-        return Hosts(self.hosts, self.cores, self.gpus, self.properties)
-
-
-class Resource(Table, frozen=True):
-    """What this host has, or pretends to have; None is every core the daemon may run on.
-
-    `config` makes several nodes of it, and then says alone what each has.
-    """
-
-    cores: Annotated[int | None, kinds.count_or_auto(low=1, high=HOST_MAX), RESTART] = None
-    gpus: Annotated[int, kinds.count(low=0, high=HOST_MAX), RESTART] = 0
-    config: Annotated[
-        tuple[Hosts, ...], Rows(ResourceConfig, ResourceConfig.entry, ENTRIES_MAX), RESTART
-    ] = ()
-
-
-class PolicySystem(Table, frozen=True):
-    """What jobs get that do not ask: seconds, and the name of a queue."""
-
-    duration: Annotated[float | None, kinds.duration_or_inf()] = None
-    queue: Annotated[str | None, kinds.name()] = None
-
-
-class PolicyDefaults(Table, frozen=True):
-    """By the level of the jobspec's attributes."""
-
-    system: PolicySystem = PolicySystem()
-
-
-class PolicyJobspec(Table, frozen=True):
-    """What jobspecs get."""
-
-    defaults: PolicyDefaults = PolicyDefaults()
-
-
-class JobSize(Table, frozen=True):
-    """A limit of what a job asks for; -1 is none, None leaves it to a more general policy."""
-
-    nnodes: Annotated[int | None, kinds.NUM_LIMIT] = None
-    ncores: Annotated[int | None, kinds.NUM_LIMIT] = None
-    ngpus: Annotated[int | None, kinds.NUM_LIMIT] = None
-
-    def size(self) -> Size:
-        """The limit as the domain takes it."""
-        return Size(self.nnodes, self.ncores, self.ngpus)
-
-
-class JobSizes(Table, frozen=True):
-    """At most, and at least."""
-
-    max: JobSize = JobSize()
-    min: JobSize = JobSize()
-
-
-class PolicyLimits(Table, frozen=True):
-    """How long a job may run (seconds, 0.0 is no limit), and how large it may be."""
-
-    duration: Annotated[float | None, kinds.duration_or_inf()] = None
-    job_size: JobSizes = JobSizes()
-
-
-class PolicyAccess(Table, frozen=True):
-    """Who may submit, as userids and groupids; None leaves it to a more general policy."""
-
-    allow_user: Annotated[frozenset[int] | None, kinds.USERS] = None
-    allow_group: Annotated[frozenset[int] | None, kinds.GROUPS] = None
-
-
-class PolicyTable(Table, frozen=True):
-    """Defaults, limits and access (flux-config-policy(5), RFC 33)."""
-
-    jobspec: PolicyJobspec = PolicyJobspec()
-    limits: PolicyLimits = PolicyLimits()
-    access: PolicyAccess = PolicyAccess()
-
-    @property
-    def policy(self) -> Policy:
-        """The policy as the domain takes it."""
-        system, limits = self.jobspec.defaults.system, self.limits
-        return Policy(
-            default_queue=system.queue,
-            default_duration=system.duration,
-            duration=limits.duration,
-            max=limits.job_size.max.size(),
-            min=limits.job_size.min.size(),
-            users=self.access.allow_user,
-            groups=self.access.allow_group,
-        )
-
-
-class Queue(Table, frozen=True):
-    """A queue: the properties of its nodes or a parent, and a policy of its own (RFC 33)."""
-
-    requires: Annotated[tuple[str, ...], kinds.PROPERTIES] = ()
-    parent: Annotated[str | None, kinds.name()] = None
-    policy: PolicyTable = PolicyTable()
-
-    def queue(self) -> QueueConfig:
-        """The queue as the domain takes it."""
-        return QueueConfig(self.requires, self.parent, self.policy.policy)
-
-
 class Config(Table, frozen=True):
     """A whole checked configuration."""
 
@@ -402,34 +247,3 @@ class Config(Table, frozen=True):
         """Seconds that one heartbeat's purging may take: a quarter of the period if not set."""
         budget = self.job_manager.purge_budget
         return self.heartbeat.period / 4 if budget is None else budget
-
-
-class Key(Struct, frozen=True):
-    """A key of a table: the name in Python, what its value is, and when a change takes effect."""
-
-    attribute: str
-    value: Kind | Rows | Named | type[Table]
-    restart: bool
-    required: bool
-
-
-@cache
-def keys(table: type[Table]) -> Mapping[str, Key]:
-    """The keys of a table by the name that a user writes."""
-    hints = get_type_hints(table, include_extras=True)
-    return {field.encode_name: _key(field, hints[field.name]) for field in fields(table)}
-
-
-def _key(field: FieldInfo, hint: object) -> Key:
-    notes = getattr(hint, "__metadata__", ())
-    value = next((note for note in notes if isinstance(note, Kind | Rows | Named)), None) or _table(
-        hint
-    )
-    return Key(field.name, value, restart=RESTART in notes, required=field.required)
-
-
-def _table(hint: object) -> type[Table]:
-    """The table in `Table`, or in `Annotated[Table | None, ...]`."""
-    if isinstance(hint, type) and issubclass(hint, Table):
-        return hint
-    return _table(get_args(hint)[0])
