@@ -24,6 +24,7 @@ EVENTS_MAX: Final = 100
 """Events that are kept to be shown; the screen is drawn anew a few times a second, at most."""
 DRAW_SECONDS: Final = 0.25
 SPEEDS_MAX: Final = 120
+MILLION: Final = 1_000_000
 
 _COLORS: Final = {
     "run": "green",
@@ -52,9 +53,10 @@ class Watch(App[None]):
     #numbers { height: 10; }
     .panel { border: round $primary; padding: 0 1; width: 1fr; height: 100%; }
     #lower { height: 1fr; }
-    #queues { width: 2fr; }
-    #events { width: 3fr; }
-    #ended { height: 4; margin-bottom: 1; }
+    #states { min-width: 38; }
+    #queues { width: 2fr; min-width: 42; }
+    #events { width: 3fr; text-wrap: nowrap; text-overflow: ellipsis; }
+    #ended { height: 4; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("q", "quit", "Quit"),
@@ -172,18 +174,19 @@ def _states(snapshot: Snapshot) -> Table:
     table = _grid(4)
     states, totals = snapshot.jobs.job_states, snapshot.jobs.totals
     for n, state in enumerate(STATES):
-        row: list[Text | str] = [Text(state, _COLORS.get(state, "")), f"{states[state]:,}"]
+        row: list[Text | str] = [Text(state, _COLORS.get(state, "")), _count(states[state])]
         if n < len(RESULTS):
-            row += [Text(RESULTS[n], _COLORS[RESULTS[n]]), f"{totals[RESULTS[n]]:,}"]
+            row += [Text(RESULTS[n], _COLORS[RESULTS[n]]), _count(totals[RESULTS[n]])]
         table.add_row(*row)
-    table.add_row("purged", f"{snapshot.stats.purge.total:,}", "ended", f"{snapshot.ended:,}")
+    table.add_row("purged", _count(snapshot.stats.purge.total), "ended", _count(snapshot.ended))
     return table
 
 
 def _speed(now: Speed, most: float) -> Table:
     table = _grid(2)
-    table.add_row("jobs ended", f"{now.ended:,.0f}/s, at most {most:,.0f}")
-    table.add_row("jobs purged", f"{now.purged:,.0f}/s")
+    table.add_row("ended", f"{now.ended:,.0f}/s")
+    table.add_row("at most", f"{most:,.0f}/s")
+    table.add_row("purged", f"{now.purged:,.0f}/s")
     table.add_row("events", f"{now.events:,.0f}/s")
     return table
 
@@ -191,15 +194,15 @@ def _speed(now: Speed, most: float) -> Table:
 def _purging(snapshot: Snapshot) -> Table:
     purge, store = snapshot.stats.purge, snapshot.stats.store
     age = "none" if purge.age_limit < 0 else brief(purge.age_limit)
-    num = "none" if purge.num_limit < 0 else f"{purge.num_limit:,}"
+    num = "none" if purge.num_limit < 0 else _count(purge.num_limit)
     table = _grid(2)
     table.add_row("age limit", age)
-    table.add_row("number limit", num)
-    table.add_row("backlog", f"{purge.backlog:,}")
+    table.add_row("num limit", num)
+    table.add_row("backlog", _count(purge.backlog))
     table.add_row("lag", brief(purge.lag))
-    table.add_row("last run", f"{purge.rate:,.0f} job/s")
-    table.add_row("pinned", f"{purge.pins:,}")
-    table.add_row("store", f"{store.size / 2**20:,.1f} MiB")
+    table.add_row("last run", f"{purge.rate:,.0f}/s")
+    table.add_row("pinned", _count(purge.pins))
+    table.add_row("store", f"{store.size / 2**20:,.1f}M")
     if purge.blocked:
         table.add_row(Text("blocked", "red"), purge.blocked)
     return table
@@ -212,8 +215,13 @@ def _queues(snapshot: Snapshot) -> Table:
         table.add_column(heading, justify="right")
     for row in snapshot.rows:
         numbers = (row.pending, row.running, row.inactive, row.failed)
-        table.add_row(row.name, *(f"{n:,}" for n in numbers))
+        table.add_row(row.name, *map(_count, numbers))
     return table
+
+
+def _count(n: int) -> str:
+    """A number in seven places."""
+    return f"{n:,}" if n < MILLION else f"{n / MILLION:.4g}M"
 
 
 def _grid(columns: int) -> Table:
@@ -221,7 +229,7 @@ def _grid(columns: int) -> Table:
     table = Table.grid(padding=(0, 1), expand=True)
     for n in range(columns):
         if n % 2:
-            table.add_column(justify="right", ratio=1)
+            table.add_column(justify="right", ratio=1, no_wrap=True)
         else:
             table.add_column(no_wrap=True)
     return table

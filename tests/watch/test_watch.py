@@ -101,6 +101,21 @@ async def test_queues_have_a_row_each(stopped_daemon: DaemonProcess) -> None:
         assert ["plain", "0", "1", "0", "0"] in rows
 
 
+async def test_a_small_terminal_cuts_no_number(shared_daemon: DaemonProcess) -> None:
+    """All is there in 80 columns and 24 lines; an event may be cut, and has one line."""
+    app = watch(shared_daemon)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: number(app, "states", "ended"))
+        await asyncio.to_thread(run_jobs, shared_daemon, 2)
+        await until(pilot, lambda: text(app, "events").count("finish") == 2)
+        for panel in ("states", "speed", "purging", "queues"):
+            assert "…" not in text(app, panel)
+        assert "store" in text(app, "purging")
+        assert "events" in text(app, "speed")
+        lines = [line for line in text(app, "events").splitlines() if line.strip()]
+        assert all(line.lstrip()[2] == ":" for line in lines)
+
+
 async def test_a_daemon_that_goes_is_said_and_waited_for(stopped_daemon: DaemonProcess) -> None:
     """The screen may be there before the daemon, and stays over a restart."""
     app = watch(stopped_daemon)
