@@ -1,6 +1,7 @@
 """The command line of the daemon: jobmgrd [--config PATH] [--rundir DIR] [--statedir DIR]."""
 
 import asyncio
+import resource
 import sys
 from pathlib import Path
 from typing import Any, Final
@@ -17,6 +18,8 @@ from jobmgrd.config import ConfigError, Loaded, load
 from jobmgrd.daemon import Daemon, StartError
 from jobmgrd.plugins.find import find
 from jobmgrd.store.port import StoreError
+
+FILES: Final = 65536
 
 SWITCH_INTERVAL: Final = 0.0005
 """Seconds after which the event loop lets the store's thread have the interpreter: SQLite asks for
@@ -98,7 +101,19 @@ def _serve(places: Places) -> None:
     given = places.loaded.config.daemon
     logs.configure(given.log_level, given.log_format)
     sys.setswitchinterval(SWITCH_INTERVAL)
+    _allow_files()
     asyncio.run(Daemon(places.loaded, places.config, places.rundir, places.statedir).run())
+
+
+def _allow_files() -> None:
+    """Have a descriptor for each of many clients, where the usual limit is 1024.
+
+    Jobs do not inherit this: see jobmgrd/exec/inheritance.py.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = FILES if hard == resource.RLIM_INFINITY else min(FILES, hard)
+    if soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _report(loaded: Loaded) -> None:

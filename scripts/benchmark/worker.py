@@ -55,6 +55,11 @@ class Worker:
         if self._process.stdin:
             self._process.stdin.write(b"\n")
 
+    @property
+    def has_said(self) -> bool:
+        """Whether there is a line to read, or none will ever come."""
+        return bool(select.select([self._process.stdout], [], [], 0.0)[0])
+
     def read(self, timeout: float = TIMEOUT) -> dict[str, Any]:
         """The next line that the worker says.
 

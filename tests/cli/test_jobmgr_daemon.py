@@ -1,6 +1,7 @@
 """jobmgr with a daemon: its counters, events, configuration, and whether it answers."""
 
 import json
+import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -64,3 +65,22 @@ def test_ping_tells_services_from_others(jobmgr: Jobmgr) -> None:
     missing = jobmgr("ping", "-c1", "nothing")
     assert missing.exit_code == 1
     assert missing.stderr == "jobmgr: No service matching nothing.ping is registered\n"
+
+
+def test_a_daemon_may_have_more_files_open_than_the_usual_limit(
+    stopped_daemon: DaemonProcess,
+) -> None:
+    """Its clients have one each; its jobs still inherit the usual limit."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (512, hard))
+    try:
+        stopped_daemon.start()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert stopped_daemon.process is not None
+    limits = resource.prlimit(stopped_daemon.process.pid, resource.RLIMIT_NOFILE)
+    assert limits == (min(65536, hard), hard)
+    argv = [sys.executable, "-m", "jobmgrd.cli.jobmgr", "--uri", stopped_daemon.uri]
+    argv += ["run", "sh", "-c", "ulimit -Sn"]
+    done = subprocess.run(argv, capture_output=True, text=True, check=True)
+    assert done.stdout == "1024\n"
