@@ -180,9 +180,8 @@ class Commits:
             return
         if write.position:
             self._executor.acknowledge(write.position)
-        for id, submitted in write.submits.items():
-            if not submitted.done():
-                submitted.set_result(SubmitReply(id))
+        if write.submits:
+            write.tell_submits()
         batch = write.committed()
         for listener in self._listeners:
             listener.committed(batch)
@@ -191,7 +190,8 @@ class Commits:
                 del self._jobs[item.job.id]
         for job, effect in write.effects:
             effect(job)
-        write.tell_waiting()
+        if write.waiting:
+            write.tell_waiting()
         if self._dirty:
             self._flush_soon()
 
@@ -252,6 +252,12 @@ class _Write(Struct, frozen=True):
             last = job.state is State.INACTIVE and length == len(job.entries)
             batch.append(Committed(job, entries, moves, output, last))
         return batch
+
+    def tell_submits(self) -> None:
+        """Their jobs are durable."""
+        for id, submitted in self.submits.items():
+            if not submitted.done():
+                submitted.set_result(SubmitReply(id))
 
     def tell_waiting(self) -> None:
         """All of it is durable."""

@@ -15,43 +15,26 @@ import structlog
 
 from jobmgrd.allocator import Allocator
 from jobmgrd.commits import POSITION, Commits, Effect
-from jobmgrd.exec.attempt import attempt_of
 from jobmgrd.exec.port import (
-    Attempt,
     ExecEvent,
     Executor,
-    Failed,
-    Fate,
-    Finished,
-    Input,
     Notify,
-    Output,
-    Raised,
-    Redirected,
-    Started,
-    Taken,
 )
+from jobmgrd.execution import Execution
 from jobmgrd.housekeeping import Housekeeping
 from jobmgrd.jobs.job import EVENTLOG_VERSION, IMMUTABLE, Job, Perilog, priority_of
 from jobmgrd.jobs.scheduler import Scheduler
 from jobmgrd.jobs.states import Action, next_action
 from jobmgrd.jobs.updates import DURATION
-from jobmgrd.output import JobOutput
 from jobmgrd.perilog import Perilogs
 from jobmgrd.site import Site
 from jobmgrd.store import rows
 from jobmgrd.store.port import Changes, Orphan, Recovered, Store
-from protocol.errors import FormatError
 from protocol.job import Flag, State
 from protocol.job_manager import SubmitReply
 from protocol.jobspec import Jobspec
 
 log = structlog.get_logger()
-
-_NOT_STARTED: Final = 127 << 8
-"""The wait status of a command that could not be started, as a shell has it."""
-_LOST: Final = 9
-"""The wait status of processes that were lost: nobody saw how they ended."""
 
 
 class Engine:
@@ -67,6 +50,9 @@ class Engine:
         self._store = store
         self._executor = make_executor(self._executed)
         self._clock = clock
+        self.jobs: dict[int, Job] = {}
+        self.commits = Commits(store, self._executor, self.jobs)
+        self.execution = Execution(self, self._executor, clock)
         self.allocator = Allocator(scheduler, clock, self._allocated)
         self._steps: Mapping[Action, Callable[[Job], None]] = {
             Action.VALIDATE: self._validate,
@@ -74,24 +60,18 @@ class Engine:
             Action.PRIORITIZE: self._prioritize,
             Action.ENQUEUE: self._enqueue,
             Action.PROLOG: partial(self._perilog, name="prolog"),
-            Action.START: self._start,
+            Action.START: self.execution.start,
             Action.END_TASKS: self._end_tasks,
             Action.EPILOG: partial(self._perilog, name="epilog"),
             Action.FREE: self._free,
             Action.CLEAN: self._clean,
         }
-        self.jobs: dict[int, Job] = {}
-        self.commits = Commits(store, self._executor, self.jobs)
         self.site = Site()
         self.perilogs = Perilogs(self, self._executor, self.site, clock)
         self.housekeeping = Housekeeping(
             self._executor, self.site, store, self.allocator.give_back, clock
         )
         self.allocator.in_housekeeping = lambda: self.housekeeping.ranks
-        self._output = JobOutput(self.commits, clock)
-        self.input_taken: Callable[[Job], None] = lambda _job: None
-        """Called when the oldest input that was written to a job is with its tasks."""
-        self._timers: dict[int, asyncio.TimerHandle] = {}
         self._stopping = False
         self.max_jobid = 0
         self.priority_of: Callable[[Job], int] = priority_of
@@ -194,29 +174,8 @@ class Engine:
         elif job.perilog is not None:
             self.perilogs.resume(job)
         elif job.has_resources and job.status is None and not (job.barred or job.epilog_done):
-            self._resume_tasks(job)
+            self.execution.resume(job)
         else:
-            self.advance(job)
-
-    def _resume_tasks(self, job: Job) -> None:
-        """Go on with a job that was about to start, or to end, or in between."""
-        job.start_asked = True
-        elapsed = self._clock() - (job.t_ready or job.t_run)
-        attempt = self._attempt(job)
-        if attempt is None:
-            return
-        fate = self._executor.resume(attempt, elapsed if job.started else None)
-        log.debug("job.resumed", id=job.id, fate=fate.name)
-        if fate is Fate.NEVER_STARTED:
-            self._execute(job)
-        elif fate is Fate.LOST:
-            job.end_asked = True
-            note = "lost contact with the job's processes: jobmgrd was restarted"
-            self.raise_exception(job, "exec", 0, note)
-            self.post(job, "finish", {"status": _LOST})
-        else:
-            if fate is Fate.RUNNING:
-                self._limit_time(job, elapsed)
             self.advance(job)
 
     # --- events -----------------------------------------------------------------------------
@@ -263,23 +222,8 @@ class Engine:
             duration = job.jobspec.duration
             expiration = job.t_run + duration if duration else 0.0
             self.post(job, "resource-update", {"expiration": expiration})
-            self._limit_anew(job)
+            self.execution.limit_anew(job)
             self.allocator.limit_changed()
-
-    def _limit_anew(self, job: Job) -> None:
-        if job.state is State.RUN and job.start_asked:
-            timer = self._timers.pop(job.id, None)
-            if timer is not None:
-                timer.cancel()
-            self._limit_time(job, self._clock() - (job.t_ready or job.t_run))
-
-    def signal(self, job: Job, signum: int) -> None:
-        """Send a signal to a running job's processes."""
-        self._executor.signal(job.id, signum)
-
-    def write(self, job: Job, given: Input) -> None:
-        """Write to the stdin of a running job's tasks."""
-        self._executor.write(job.id, given)
 
     def advance(self, job: Job) -> None:
         """Do what is due for a job in its present state."""
@@ -306,39 +250,6 @@ class Engine:
     def _allocated(self, job: Job) -> None:
         self.post(job, "alloc")
 
-    def _start(self, job: Job) -> None:
-        job.start_asked = True
-        self.commits.after(job, self._execute)
-
-    def _execute(self, job: Job) -> None:
-        if job.state is not State.RUN:  # an exception came first: nothing was started
-            job.start_asked = False
-            self.advance(job)
-            return
-        if self._stopping:
-            return  # it is left to the next daemon
-        attempt = self._attempt(job)
-        if attempt is not None:
-            self._limit_time(job, 0.0)
-            self._executor.start(attempt)
-
-    def _attempt(self, job: Job) -> Attempt | None:
-        """The attempt of a job, which fails if there can be none."""
-        try:
-            return attempt_of(job)
-        except FormatError as error:
-            self._executed(Failed(job.id, str(error)))
-            return None
-
-    def _limit_time(self, job: Job, elapsed: float) -> None:
-        if job.jobspec.duration:
-            left = max(job.jobspec.duration - elapsed, 0.0)
-            self._timers[job.id] = asyncio.get_running_loop().call_later(left, self._expired, job)
-
-    def _expired(self, job: Job) -> None:
-        if job.state is State.RUN:
-            self.raise_exception(job, "timeout", 0, "resource allocation expired")
-
     def _perilog(self, job: Job, name: Perilog) -> None:
         if not self._stopping:  # else it is left to the next daemon
             self.perilogs.begin(job, name)
@@ -346,14 +257,12 @@ class Engine:
     def _end_tasks(self, job: Job) -> None:
         job.end_asked = True
         if job.perilog is None:
-            self._executor.cancel(job.id)
+            self.execution.cancel(job)
         else:
             self.perilogs.cancel(job)
 
     def _free(self, job: Job) -> None:
-        timer = self._timers.pop(job.id, None)
-        if timer is not None:
-            timer.cancel()
+        self.execution.end_limit(job)
         if job.id in self.perilogs.draining:
             return
         if job.id not in self.housekeeping.taken:
@@ -379,23 +288,7 @@ class Engine:
         if job is None or job.perilog is not None or job.state is State.INACTIVE:
             self._site_executed(job, event)
             return
-        match event:
-            case Started():
-                if job.state is State.RUN:
-                    self.post(job, "start")
-            case Output() | Redirected():
-                self._output.keep(job, event)
-            case Taken():
-                self.input_taken(job)
-            case Raised():
-                if job.state is State.RUN:
-                    self.raise_exception(job, "exec", 0, event.note)
-            case Finished():
-                self.post(job, "finish", {"status": event.status})
-            case Failed():
-                job.end_asked = True
-                self.raise_exception(job, "exec", 0, event.note)
-                self.post(job, "finish", {"status": _LOST if job.started else _NOT_STARTED})
+        self.execution.told(job, event)
 
     def _site_executed(self, job: Job | None, event: ExecEvent) -> None:
         """What the executor tells of a command of the site."""
@@ -408,6 +301,7 @@ class Engine:
         """End running jobs with an exception, or leave them; wait until all is durable."""
         self._stopping = self.site.stopping = True
         self.allocator.stop()
+        self.execution.stop()
         if leave:
             await self._executor.close()
         else:

@@ -38,7 +38,7 @@ class Kill:
         authorize(call.cred, job.userid, "guests may only send signals to their own jobs")
         if not job.state & State.RUNNING:
             raise RpcError(errno.EINVAL, "job is not running")
-        self._engine.signal(job, request.signum)
+        self._engine.execution.signal(job, request.signum)
         return None
 
     def killall(self, call: Call, request: KillallRequest) -> AllReply:
@@ -48,7 +48,7 @@ class Kill:
         _check(request.signum)
         if not request.dry_run:
             for job in jobs:
-                self._engine.signal(job, request.signum)
+                self._engine.execution.signal(job, request.signum)
         return AllReply(len(jobs))
 
 

@@ -48,7 +48,7 @@ class Shell:
     def __init__(self, engine: Engine, router: Router) -> None:
         self._engine = engine
         self._inputs: dict[int, _Inputs] = {}
-        engine.input_taken = self._taken
+        engine.execution.input_taken = self._taken
         router.resolvers.append(self.resolve)
 
     def routes(self) -> Iterable[Route]:
@@ -84,7 +84,7 @@ class Shell:
             inputs.open -= wanted
         answer: asyncio.Future[Value] = asyncio.get_running_loop().create_future()
         inputs.waiting.append(_Waiting(answer, len(data)))
-        self._engine.write(job, Input(data, request.eof, ranks))
+        self._engine.execution.write(job, Input(data, request.eof, ranks))
         return answer
 
     def committed(self, batch: Sequence[Committed]) -> None:

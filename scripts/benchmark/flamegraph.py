@@ -36,6 +36,7 @@ PARTS: Final[Mapping[str, tuple[str, ...]]] = {
         "commits.py",
         "engine.py",
         "allocator.py",
+        "execution.py",
         "protocol/eventlog.py",
     ),
     "requests: jobspec checked, ids": ("services/job_ingest.py", "protocol/jobspec"),

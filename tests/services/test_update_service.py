@@ -120,12 +120,12 @@ async def test_a_running_job_gets_a_new_limit(bench: Updating) -> None:
     job = bench.engine.jobs[id]
     await bench.update(id, {DURATION: 100.0})
     assert bench.events(id, "resource-update") == [{"expiration": job.t_run + 100.0}]
-    (timer,) = bench.engine._timers.values()
+    (timer,) = bench.engine.execution._timers.values()
     left = timer.when() - asyncio.get_running_loop().time()
     assert 90.0 < left <= 100.0
     await bench.update(id, {DURATION: 0.0})
     assert bench.events(id, "resource-update")[-1] == {"expiration": 0.0}
-    assert not bench.engine._timers
+    assert not bench.engine.execution._timers
     bench.executor.finish(id)
     await bench.until(lambda: id not in bench.engine.jobs)
 
