@@ -24,7 +24,8 @@ def info(id_: int, key: str, *, from_archive: bool) -> None:
 
     KEY is jobspec, what was submitted (JSON, RFC 25); R, the resources it was given (JSON,
     RFC 20); eventlog, what happened to it (JSON lines, RFC 18); guest.exec.eventlog, what its
-    processes did; guest.output, what it wrote (JSON lines, RFC 24); or J, the signed request.
+    processes did; guest.output, what it wrote (JSON lines, RFC 24; jobmgr attach shows it as it
+    was written); or J, the signed request.
     """
     what = f"job {spelled(id_)}"
     if from_archive:

@@ -46,7 +46,7 @@ class MatchType(click.ParamType[tuple[str, str]]):
     )
 )
 @event_options
-@click.option("-t", "--timeout", type=FSD, help="Fail after this time.")
+@click.option("-t", "--timeout", type=FSD, help="Fail after this time: 500ms, 30s, 5m.")
 @click.option(
     "-m", "--match-context", "match", type=MatchType(), help="Only an event with this counts."
 )

@@ -21,7 +21,11 @@ SHORTEST: Final = 0.1
     )
 )
 @click.option(
-    "-i", "--interval", type=FSD, default="1s", help="Time between two looks  [default: 1s]"
+    "-i",
+    "--interval",
+    type=FSD,
+    default="1s",
+    help="Time between two looks: 500ms, 5s  [default: 1s]",
 )
 def watch(interval: float) -> None:
     """Watch jobs, queues, throughput, purges and the latest events, until q is pressed.

@@ -4,7 +4,6 @@ Every name begins with jobmgrd_, but for those of the process, which are Prometh
 etc/grafana-dashboard.json draws them; docs/metrics.md lists them.
 """
 
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
@@ -55,7 +54,6 @@ class Exposition:
     """Renders samples in Prometheus' text format."""
 
     def __init__(self) -> None:
-        self._begin = time.time()
         self._sample: Sample | None = None
         self._registry = CollectorRegistry()
         self._registry.register(self)
@@ -73,7 +71,6 @@ class Exposition:
         info = InfoMetricFamily("jobmgrd", "The daemon that runs.")
         info.add_metric([], {"version": VERSION})
         yield info
-        yield _gauge("start_time_seconds", "UNIX time of the daemon's start.", self._begin)
         yield from _jobs(sample.jobs)
         yield from _rpcs(sample.traffic)
         yield from _store(sample.store)
@@ -130,7 +127,8 @@ def _rpcs(traffic: Traffic) -> Iterator[Metric]:
     for topic, meter in traffic.topics.items():
         requests.add_metric([topic], meter.requests)
         errors.add_metric([topic], meter.errors)
-        seconds.add_metric([topic], _buckets(meter.latency), meter.latency.seconds)
+        if any(meter.latency.counts):  # not a topic of streams
+            seconds.add_metric([topic], _buckets(meter.latency), meter.latency.seconds)
     yield from (requests, errors, seconds)
     yield _gauge("rpc_streams", "Streams that are open.", traffic.streams)
     yield _counter("rpc_malformed", "Messages that are no requests.", traffic.malformed)

@@ -145,3 +145,15 @@ def test_what_cannot_be_watched_is_refused(arguments: list[str], code: int, said
     done = subprocess.run(argv, capture_output=True, text=True, check=False)
     assert done.returncode == code
     assert said in done.stderr
+
+
+def test_without_textual_it_says_what_to_install() -> None:
+    """The extra is not there unless it was asked for."""
+    code = (
+        "import sys; sys.modules['textual'] = None; sys.stdout.isatty = lambda: True\n"
+        "from jobmgrd.cli.jobmgr import main; main()"
+    )
+    argv = [sys.executable, "-c", code, "watch"]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr == "jobmgr: watch needs Textual: pip install 'jobmgrd[top]'\n"
