@@ -77,6 +77,8 @@ class Commits:
         self._writing: asyncio.Future[None] | None = None
         self._write: _Write | None = None
         self._flush_due = False
+        self.failure = ""
+        """Why the last write failed; "" if it did not."""
         self.position = b""
         """Of the executor's events: the last one that went into a write."""
         self.class_of: Callable[[Job], int] = lambda _job: DEFAULT
@@ -131,6 +133,8 @@ class Commits:
             if self._writing is not None:
                 await asyncio.wait([self._writing])
                 await asyncio.sleep(0)  # let `_written` run
+                if self.failure:
+                    await asyncio.sleep(RETRY_DELAY)
         position = self._take_position()
         if position:
             try:
@@ -178,6 +182,7 @@ class Commits:
         if error is not None:
             self._take_back(write, error)
             return
+        self.failure = ""
         if write.position:
             self._executor.acknowledge(write.position)
         if write.submits:
@@ -197,6 +202,7 @@ class Commits:
 
     def _take_back(self, write: "_Write", error: BaseException) -> None:
         """A write failed: answer its submits, keep all the rest for the next try."""
+        self.failure = str(error)
         log.error("engine.write-failed", jobs=len(write.dirty), reason=str(error))
         if write.position:
             self.position = b""

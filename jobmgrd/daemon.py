@@ -11,6 +11,7 @@ import stat
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
+from functools import partial
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -51,6 +52,9 @@ from protocol.message import ROLE_LOCAL, ROLE_OWNER, Cred
 log = structlog.get_logger()
 
 PRIVATE: Final = 0o700
+
+STOP_SECONDS: Final = 10.0
+"""What a stop may take beyond the time that jobs have to end; systemd waits longer."""
 PASSABLE: Final = 0o711
 TCP: Final = "tcp://"
 
@@ -138,10 +142,10 @@ class Daemon:
         await self._recover(recovered, services.plugins.introduce)
         await services.dependencies.recover()
         services.plugins.ask_again()
-        self._handle_signals(services.config)
+        notifier = Notifier()
+        self._handle_signals(partial(_reload, services.config, notifier))
         await self._open_sockets()
         await self._open_metrics(stack, tasks, router, services)
-        notifier = Notifier()
         for work in (services.heartbeat.run(), notifier.watchdog()):
             stack.callback(tasks.create_task(work).cancel)
         stack.callback(notifier.send, "STOPPING=1")
@@ -282,7 +286,8 @@ class Daemon:
     async def _stop_engine(self) -> None:
         """Do with running jobs as configured; a daemon that fails leaves them to the next."""
         leave = not self._stop.is_set() or self._loaded.config.exec.on_stop == "leave"
-        await self._engine.stop("jobmgrd was stopped", leave=leave)
+        within = self._loaded.config.exec.kill_timeout + STOP_SECONDS
+        await self._engine.stop("jobmgrd was stopped", leave=leave, within=within)
 
     async def _open_archive(self, stack: AsyncExitStack) -> Archive | None:
         config = self._loaded.config.job_manager.archive
@@ -296,11 +301,11 @@ class Daemon:
             log.error("archive.failed", reason=str(error), errnum=error.errnum)
         return archive
 
-    def _handle_signals(self, config_service: ConfigService) -> None:
+    def _handle_signals(self, reload: Callable[[], None]) -> None:
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGTERM, self.stop)
         loop.add_signal_handler(signal.SIGINT, self.stop)
-        loop.add_signal_handler(signal.SIGHUP, config_service.reload)
+        loop.add_signal_handler(signal.SIGHUP, reload)
 
     def _make_executor(self, notify: Notify) -> Executor:
         config = self._loaded.config
@@ -334,6 +339,13 @@ def _local(endpoints: Sequence[str]) -> Sequence[str]:
 
 def _remote(endpoints: Sequence[str]) -> Sequence[str]:
     return [endpoint for endpoint in endpoints if endpoint.startswith(TCP)]
+
+
+def _reload(config: ConfigService, notifier: Notifier) -> None:
+    """Read the configuration again; systemd waits until that is done (systemd.service(5))."""
+    notifier.reloading()
+    config.reload()
+    notifier.send("READY=1")
 
 
 def make_private(directory: Path, *, guests: bool = False) -> None:

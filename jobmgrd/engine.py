@@ -297,11 +297,23 @@ class Engine:
         else:
             self.housekeeping.executed(event)
 
-    async def stop(self, note: str, *, leave: bool) -> None:
-        """End running jobs with an exception, or leave them; wait until all is durable."""
+    async def stop(self, note: str, *, leave: bool, within: float) -> None:
+        """End running jobs with an exception, or leave them; wait until all is durable.
+
+        After `within` seconds the rest is left as a crash would leave it: to the next daemon.
+        """
         self._stopping = self.site.stopping = True
         self.allocator.stop()
         self.execution.stop()
+        try:
+            async with asyncio.timeout(within):
+                await self._end(note, leave=leave)
+        except TimeoutError:
+            reason = self.commits.failure or "processes do not end"
+            log.error("engine.stop-incomplete", jobs=len(self.jobs), reason=reason)
+        await self._executor.close()
+
+    async def _end(self, note: str, *, leave: bool) -> None:
         if leave:
             await self._executor.close()
         else:
@@ -309,7 +321,6 @@ class Engine:
                 self.raise_exception(job, "exec", 0, note)
             await self._executor.terminate()
         await self.commits.drain()
-        await self._executor.close()
 
 
 _RELEASE_ALL: Final[Mapping[str, Any]] = {"ranks": "all", "final": True}

@@ -14,6 +14,7 @@ from typing import Final, Literal, cast
 import structlog
 from structlog.typing import Processor
 
+from jobmgrd.log_limit import LIMIT
 from jobmgrd.log_ring import RING
 
 Level = Literal["debug", "info", "warning", "error"]
@@ -42,6 +43,7 @@ def configure(level: str, format: Format) -> None:
     console = format == "console" or (format == "auto" and terminal)
     structlog.configure(
         processors=[
+            LIMIT.process,
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),

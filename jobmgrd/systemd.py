@@ -3,6 +3,7 @@
 import asyncio
 import os
 import socket
+import time
 from collections.abc import Mapping
 
 
@@ -23,6 +24,10 @@ class Notifier:
                 sock.sendto(state.encode(), address)
             except OSError:
                 return
+
+    def reloading(self) -> None:
+        """Say that a reload has begun; READY=1 ends it."""
+        self.send(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
 
     async def watchdog(self) -> None:
         """Feed the watchdog from the event loop, twice within its time, until cancelled."""

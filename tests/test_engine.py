@@ -275,7 +275,7 @@ async def test_stopping_ends_running_jobs_with_an_exception(bench: Bench) -> Non
     await bench.submit()
     await bench.started(1)
     bench.tell(Started(1))
-    await bench.engine.stop("stopped", leave=False)
+    await bench.engine.stop("stopped", leave=False, within=30.0)
     assert bench.recorder.names[-1] == "clean"
     assert isinstance(await bench.store.find(1), InactiveRow)
 

@@ -26,6 +26,7 @@ class Executor(port.Executor):
         self.called = asyncio.Event()
         self.tell: Notify = lambda _event: None
         self.told = 0
+        self.stuck = False
 
     @property
     def position(self) -> bytes:
@@ -64,6 +65,8 @@ class Executor(port.Executor):
     async def terminate(self) -> None:
         """See the port."""
         self._call("terminate")
+        if self.stuck:
+            await asyncio.Event().wait()
 
     async def close(self) -> None:
         """See the port."""
@@ -263,7 +266,7 @@ async def test_a_stop_ends_running_jobs(bench: Bench) -> None:
     await bench.run(engine)
     bench.executor.calls.clear()
     asyncio.get_running_loop().call_soon(bench.executor.notify, Finished(1, 15))
-    await engine.stop("stopped", leave=False)
+    await engine.stop("stopped", leave=False, within=30.0)
     assert bench.executor.calls == [
         ("cancel", 1),
         ("terminate",),
@@ -280,9 +283,19 @@ async def test_a_stop_that_leaves_jobs_tells_nothing_of_them(bench: Bench) -> No
     bench.submit(engine, 2)
     await bench.store.until_written(b'"alloc"', 2)
     bench.executor.calls.clear()
-    await engine.stop("stopped", leave=True)
+    await engine.stop("stopped", leave=True, within=30.0)
     assert {call[0] for call in bench.executor.calls} == {"close"}
     assert "exception" not in names(engine)
     bench.executor.fate = Fate.NEVER_STARTED
     await bench.restart()
     assert ("start", 2) in bench.executor.calls
+
+
+async def test_a_stop_does_not_wait_for_ever(bench: Bench) -> None:
+    """Processes that do not end are left to the next engine, as after a crash."""
+    engine = await bench.restart()
+    await bench.run(engine)
+    bench.executor.calls.clear()
+    bench.executor.stuck = True
+    await engine.stop("stopped", leave=False, within=0.05)
+    assert bench.executor.calls[-1] == ("close",)

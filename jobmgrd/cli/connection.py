@@ -1,5 +1,6 @@
 """Where commands get their connection to the daemon: --uri, else $JOBMGRD_URI, else the default."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -7,6 +8,7 @@ import click
 if TYPE_CHECKING:
     from jobmgrd.client import BlockingClient, Client
 
+IPC: Final = "ipc://"
 _GIVEN: Final = "jobmgrd."
 _KEYS: Final = {
     "key": "Your key, for a daemon over tcp://, mode 0600  [default: $JOBMGRD_KEY]",
@@ -53,6 +55,14 @@ def connect_async() -> "Client":
     from jobmgrd.client import Client  # noqa: PLC0415 - --help needs no ZeroMQ
 
     return Client(_given("uri"), key=_given("key"), server_key=_given("server_key"))
+
+
+def place() -> Path | None:
+    """The run directory that commands use; None if the daemon is elsewhere."""
+    from jobmgrd.client import find  # noqa: PLC0415 - --help needs no ZeroMQ
+
+    rpc = find(_given("uri")).rpc
+    return Path(rpc.removeprefix(IPC)).parent if rpc.startswith(IPC) else None
 
 
 def _remember(ctx: click.Context, parameter: click.Parameter, value: str | None) -> None:

@@ -30,6 +30,7 @@ COMMANDS: Final = {
     "event": Entry("event.event", "Follow events, or publish one."),
     "config": Entry("config.config", "Show or change the daemon's configuration."),
     "keygen": Entry("keygen.keygen", "Make a key, for tcp:// endpoints."),
+    "doctor": Entry("doctor.doctor", "Look for what usually goes wrong, and say what to do."),
     "ping": Entry("ping.ping", "See whether the daemon answers, and how fast."),
 }
 

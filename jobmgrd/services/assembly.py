@@ -27,6 +27,7 @@ from jobmgrd.services.drain import Drain
 from jobmgrd.services.event import EventService
 from jobmgrd.services.feasibility import Feasibility
 from jobmgrd.services.getattr import Getattr
+from jobmgrd.services.health import Health
 from jobmgrd.services.heartbeat import Heartbeat
 from jobmgrd.services.history import History
 from jobmgrd.services.holds import Holds
@@ -196,6 +197,7 @@ async def assemble(parts: Parts) -> Services:
         totals,
         journal,
         stats,
+        Health(engine.commits, store, purge.stats, archive, clock, parts.statedir),
         heartbeat,
         config,
         events,

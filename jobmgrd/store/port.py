@@ -210,6 +210,7 @@ class StoreStats(Struct, frozen=True):
     orphans: int = 0
     writes: int = 0  # asked for; a commit carries one or many
     commit_times: Histogram = field(default_factory=Histogram)
+    reserve: bool = True  # room for a purge on a full disk is set aside
 
 
 class Facts(Struct, frozen=True):

@@ -63,6 +63,11 @@ class Upkeep:
         """Bytes of the file that hold nothing."""
         return self.free_pages * int(self._page_size)
 
+    @property
+    def reserved(self) -> bool:
+        """Whether room is set aside."""
+        return self._reserve.there
+
     def size(self) -> int:
         """Bytes of the file and its log, without the reserve."""
         return self._path.stat().st_size + self._wal.stat().st_size

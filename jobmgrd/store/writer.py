@@ -101,6 +101,7 @@ class Writer:
             free=self._upkeep.free,
             writes=self._writes,
             commit_times=self._times,
+            reserve=self._upkeep.reserved,
         )
 
     def _run(self) -> None:
