@@ -48,9 +48,9 @@ def test_what_comes_too_often_is_left_out_and_counted(limit: LogLimit, clock: Cl
 
 def test_other_events_and_debug_lines_are_not_limited(limit: LogLimit) -> None:
     """A flood of one costs the others nothing."""
-    assert not all([passes(limit, "flood") for _ in range(9)])
+    assert not all(passes(limit, "flood") for _ in range(9))
     assert passes(limit, "rare", "error")
-    assert all([passes(limit, "detail", "debug") for _ in range(9)])
+    assert all(passes(limit, "detail", "debug") for _ in range(9))
 
 
 def test_it_remembers_a_bounded_number_of_events(limit: LogLimit) -> None:

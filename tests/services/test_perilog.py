@@ -291,7 +291,7 @@ async def test_a_stop_while_a_prolog_runs_leaves_the_epilog_to_the_next_daemon()
     site = await booted(prolog=PROLOG, epilog=EPILOG)
     id = await site.submit()
     await site.running(id, "prolog", "-v")
-    stop = asyncio.create_task(site.engine.stop("stopped", leave=False))
+    stop = asyncio.create_task(site.engine.stop("stopped", leave=False, within=30.0))
     await site.until(lambda: site.executor.signals)
     site.executor.finish(id, signal.SIGTERM)
     await stop
