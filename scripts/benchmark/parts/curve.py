@@ -48,6 +48,6 @@ PART = Part(
     "curve",
     "throughput, memory and restart over the number of inactive jobs kept",
     cases,
-    bound=300,
-    quick_bound=25,
+    bound=280,
+    quick_bound=23,
 )

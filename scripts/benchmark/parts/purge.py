@@ -163,6 +163,6 @@ PART = Part(
     "purge",
     "purging a whole history by RPC and by heartbeat, stats-get meanwhile, bytes on disk",
     cases,
-    bound=1000,
-    quick_bound=34,
+    bound=980,
+    quick_bound=30,
 )
