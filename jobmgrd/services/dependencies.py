@@ -75,6 +75,7 @@ class Dependencies:
         """A job is not active any more, or was taken in and could not be kept."""
         if job.jobspec.dependencies:
             self._holds.release(job)
+            self._times.drop(job.id)
         if self.singletons.counting:
             singleton = self.singletons.ended(job.id)
             if singleton is not None:
@@ -108,7 +109,8 @@ class Dependencies:
 
     def _listen(self) -> None:
         """Be told of commits as long as they concern anybody, and no longer."""
-        concerned = bool(self._dependents.by_target) or self.singletons.counting
+        waited_for = self._dependents.by_target or self._times
+        concerned = bool(waited_for) or self.singletons.counting
         if concerned != self._listening:
             self._listening = concerned
             (self._engine.commits.listen if concerned else self._engine.commits.ignore)(self)
