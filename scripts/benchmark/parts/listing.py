@@ -102,6 +102,6 @@ PART = Part(
     "list",
     "a thousand jobs of a long history by several constraints, and the stream of all",
     cases,
-    bound=150,
+    bound=200,
     quick_bound=15,
 )
