@@ -64,7 +64,8 @@ class Guard:
 
     def __init__(self, limits: Limits = Limits()) -> None:  # noqa: B008 - it is frozen
         self.limits = limits
-        self.refused: Counter[str] = Counter(dict.fromkeys(LIMITS, 0))
+        self.refused: Counter[str] = Counter(dict.fromkeys((*LIMITS, "keys"), 0))
+        """How often, by limit; `keys` are connections over tcp whose key is not let in."""
 
     def refuse(self, name: str) -> RpcError:
         """The error for who asks for more than a limit; it is counted."""

@@ -7,8 +7,8 @@ nothing else is sent to it. An XPUB cannot tell its subscribers apart. When a ke
 may hear events, its socket is made anew: those who still may reconnect at once, by themselves, and
 see by the sequence of the next event whether they missed one.
 
-Guests have no events here, where private ones could not be kept from them: event.subscribe gives
-them those that they may hear.
+Only the owner has events here, where private ones could not be kept from others: event.subscribe
+gives everybody those that they may hear.
 """
 
 import asyncio
@@ -28,13 +28,12 @@ from jobmgrd.transport.zap import Zap
 from jobmgrd.transport.zmq_pub import ZmqPub
 from jobmgrd.transport.zmq_router import Receive, ZmqPeer, ZmqRouter
 from protocol.errors import MessageError, RpcError
-from protocol.message import ROLE_ADMIN, ROLE_OWNER, UNKNOWN, Cred, Request, Response, decode
+from protocol.message import UNKNOWN, Cred, Request, Response, decode
 
 log = structlog.get_logger()
 
 RPC: Final = "rpc"
 EVENTS: Final = "events"
-HEARS: Final = ROLE_OWNER | ROLE_ADMIN
 HANDSHAKE: Final = 10_000
 """Milliseconds that a peer has to prove who it is."""
 HEARTBEAT: Final = 30_000
@@ -130,6 +129,7 @@ class CurveTransport:
         self._own = own
         self._expel = expel
         self._cred = cred
+        self._guard = guard
         self._rebind: asyncio.TimerHandle | None = None
         self._attempts = 0
         self.zap = Zap(context, self._admit, monotonic)
@@ -174,12 +174,14 @@ class CurveTransport:
             log.info("curve.revoked", keys=sorted(gone))
             self._expel(lambda peer: isinstance(peer, CurvePeer) and peer.key in gone, REVOKED)
         self._rpc.creds = creds
-        if self._events and any(before[key].rolemask & HEARS for key in gone):
+        if self._events and any(before[key].is_owner for key in gone):
             self._renew_pub()
 
     def _admit(self, domain: str, key: str) -> bool:
         cred = self._rpc.creds.get(key)
-        return cred is not None and (domain == RPC or bool(cred.rolemask & HEARS))
+        admitted = cred is not None and (domain == RPC or cred.is_owner)
+        self._guard.refused["keys"] += not admitted
+        return admitted
 
     def _make_pub(self) -> ZmqPub:
         pub = ZmqPub(self._context, self._events, self._cred)

@@ -159,6 +159,10 @@ def test_a_key_is_whom_it_stands_for(started: Site) -> None:
 def test_who_has_no_known_key_gets_nothing(started: Site) -> None:
     """No answer, no event; the log says from where it was, and with which key."""
     stranger = started.key("stranger", None)
+    admin = started.key("admin", "admin")  # known, but not for the events
+    started.daemon.reload()
+    with started.client(admin) as client:
+        assert client.rpc("job-manager.ping")["userid"] == GUEST
     with (
         pytest.raises(ConnectionLostError, match=REFUSED),
         started.client(stranger) as client,
@@ -167,19 +171,20 @@ def test_who_has_no_known_key_gets_nothing(started: Site) -> None:
     with (
         started.socket(zmq.DEALER, started.rpc, stranger) as dealer,
         started.socket(zmq.SUB, started.events, stranger) as sub,
-        started.socket(zmq.SUB, started.events, started.keys / "guest.key") as guest,
+        started.socket(zmq.SUB, started.events, admin) as no_owner,
         started.client(started.keys / "owner.key") as owner,
     ):
         dealer.send_multipart(Request("job-manager.ping", None, matchtag=1).frames())
-        for subscriber in (sub, guest):
+        for subscriber in (sub, no_owner):
             subscriber.setsockopt(zmq.SUBSCRIBE, b"")
         with owner.subscribe("test") as events:
             owner.rpc("event.publish", {"topic": "test.a", "flags": 0})
             assert next(events).topic == "test.a"
-        for deaf in (dealer, sub, guest):
+        for deaf in (dealer, sub, no_owner):
             assert not deaf.poll(SOON)
     key = read_secret(stranger).public.decode()
     assert "curve.refused" in started.logged()
+    assert started.daemon.rpc("job-manager.stats-get")["refused"]["keys"] >= 4
     assert key in started.logged()
     assert "127.0.0.1" in started.logged()
 
