@@ -1,6 +1,7 @@
 """Room set aside on the disk, so that what makes room still works when there is none."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -26,11 +27,8 @@ class Reserve:
             if fd >= 0:
                 os.close(fd)
 
-    def give_up(self) -> bool:
-        """Let the file system have the room back; whether there was any."""
-        was, self.there = self.there, False
-        try:
+    def give_up(self) -> None:
+        """Let the file system have the room back, if there was any."""
+        self.there = False
+        with suppress(OSError):
             os.truncate(self._path, 0)
-        except OSError:
-            return False
-        return was

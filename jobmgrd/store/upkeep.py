@@ -35,6 +35,7 @@ _QUIET_SECONDS: Final = 0.01  # longer than a purger takes to ask for its next b
 _STEP_SECONDS: Final = 0.002
 _STEP_PAUSE: Final = 0.05
 _STEP_MAX: Final = 4096
+_RESERVE_SECONDS: Final = 0.1  # to give pages back in, while the reserve is given up
 _MX_FRAME_OFFSET: Final = 16  # in the wal-index header, sqlite.org/walformat.html section 2.1
 
 
@@ -109,7 +110,10 @@ class Upkeep:
 
     def make_reserve(self) -> None:
         """Cut the file and the log as short as they get, and set what room there is aside."""
+        deadline = time.monotonic() + _RESERVE_SECONDS
         self._give_back()
+        while self.free_pages and time.monotonic() < deadline:
+            self._give_back()
         self.truncate()
         self._reserve.make()
 
@@ -144,8 +148,10 @@ class Upkeep:
             self._db.executescript(f"PRAGMA incremental_vacuum({self._step})")
             self.free_pages = self._count_free()
         except sqlite3.Error:
-            if not self._reserve.give_up():
-                self.free_pages = 0  # no room to make room: wait for the next purge
+            # No room to make room. The reserve is not for this: what it leaves to the file system
+            # anybody may take, and then not even a purge could be committed. The next purge gives
+            # it up, and gives pages back before it makes it again.
+            self.free_pages = 0
         self._last_step = time.monotonic()
         faster = self._last_step - start < _STEP_SECONDS
         self._step = min(self._step * 2, _STEP_MAX) if faster else max(self._step // 2, 1)

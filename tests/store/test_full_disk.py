@@ -59,8 +59,10 @@ async def purge_a_full_disk(directory: Path) -> None:
     except StoreError as error:
         print(error, file=sys.stderr)
     there = (db_path(directory).parent / "jobs.sqlite.reserve").stat().st_size
+    size = db_path(directory).stat().st_size
     await store.close()
-    print(json.dumps({"errnum": errnum, "purged": purged, "seqs": seqs, "reserve": there}))
+    seen = {"errnum": errnum, "purged": purged, "seqs": seqs, "reserve": there, "size": size}
+    print(json.dumps(seen))
 
 
 async def test_a_full_disk_is_purged(tmp_path: Path) -> None:
@@ -85,6 +87,7 @@ async def test_a_full_disk_is_purged(tmp_path: Path) -> None:
     assert seen["purged"] == JOBS
     assert seen["seqs"] == list(range(1, JOBS // 100 + 1))
     assert seen["reserve"] == PAGE_LIMIT * 4096 + PURGE_BYTES
+    assert seen["size"] < 1 << 20  # of 6 MiB and more that the output of all jobs took
 
 
 if __name__ == "__main__":
