@@ -23,9 +23,8 @@ _FAULTS: Final = {
 }
 """What execve(2) may say of a command, in the words of a shell."""
 
-_RESTORED: Final = (signal.SIGPIPE, signal.SIGXFSZ)
-"""Signals that Python ignores, and that programs expect not to be."""
-
+_RESTORED: Final = tuple(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
+"""Programs expect that no signal is ignored, whatever Python or who started the daemon ignores."""
 
 _FEW: Final = 64
 """Descriptors that may be low. What is kept beyond them is put beyond NOFILE: posix_spawn(3) hands

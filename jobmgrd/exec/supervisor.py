@@ -202,7 +202,7 @@ async def _serve(rundir: Path, linger: float, listener: socket.socket) -> None:
     _open_many_files()
     remove_all(str(rundir))  # of jobs that were lost with the last supervisor
     supervisor = Supervisor(rundir, Path(listener.getsockname()), linger)
-    # Handled, not ignored: jobs would inherit signals that are ignored (execve(2)).
+    # A hangup or an interrupt of the daemon's terminal is not meant for those who outlive it.
     for signum in (signal.SIGHUP, signal.SIGINT):
         loop.add_signal_handler(signum, lambda: None)
     loop.add_signal_handler(signal.SIGTERM, supervisor.done.set)

@@ -61,6 +61,18 @@ async def test_start_never_notifies(told: Recorder, local: LocalExecutor) -> Non
     await told.end()
 
 
+async def test_no_ignored_signal_is_inherited(told: Recorder, local: LocalExecutor) -> None:
+    """As a daemon that a script starts in the background ignores SIGQUIT, and Python SIGPIPE."""
+    before = signal.signal(signal.SIGQUIT, signal.SIG_IGN)
+    try:
+        local.start(attempt("grep", "SigIgn", "/proc/self/status"))
+        await told.end()
+    finally:
+        signal.signal(signal.SIGQUIT, before)
+    ignored = int(told.output().split()[1], 16)
+    assert not ignored & (1 << 31) - 1  # of the others, the C library ignores its own
+
+
 async def test_environment_is_the_jobs(
     told: Recorder, local: LocalExecutor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
