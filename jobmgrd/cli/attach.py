@@ -10,8 +10,25 @@ from jobmgrd.cli.failure import about
 from jobmgrd.cli.ids import JOBID, spelled
 from jobmgrd.cli.job_output import OutputView
 from jobmgrd.cli.lazy import examples
+from protocol import idset
+from protocol.errors import FormatError
 
 DEFAULT_TAIL = 10
+
+
+class RanksType(click.ParamType[str]):
+    """Ranks of tasks: "all", or an idset."""
+
+    name = "RANKS"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The same text."""
+        try:
+            if value != "all":
+                idset.parse(value)
+        except FormatError as error:
+            self.fail(str(error), param, ctx)
+        return value
 
 
 @click.command(
@@ -29,7 +46,11 @@ DEFAULT_TAIL = 10
 @click.option("-r", "--read-only", is_flag=True, help="Neither read stdin nor catch signals.")
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing of our own on stderr.")
 @click.option(
-    "-i", "--stdin-ranks", metavar="RANKS", default="all", help="Tasks that get our stdin."
+    "-i",
+    "--stdin-ranks",
+    type=RanksType(),
+    default="all",
+    help="Tasks that get our stdin  [default: all]",
 )
 @click.option(
     "--tail",

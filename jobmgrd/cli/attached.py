@@ -59,9 +59,9 @@ async def attach(client: Client, id_: int, how: Attachment) -> int:
             beside.append(asyncio.create_task(_show_exec(client, id_)))
         shown = asyncio.create_task(_output(client, id_, how))
         followed = asyncio.create_task(_follow(client, id_, how, detached))
-        tasks: list[asyncio.Task[Any]] = [shown, followed, *beside]
+        ended = asyncio.gather(followed, shown)
+        tasks: list[asyncio.Future[Any]] = [ended, *beside]
         try:
-            ended = asyncio.gather(followed, shown)
             ended.add_done_callback(lambda _: _settle(detached, early=False))
             return 0 if await detached else (await ended)[0].exit_code
         finally:

@@ -30,14 +30,15 @@ async def forward_input(client: Client, id_: int, ranks: str = "all") -> None:
     service, ntasks = found
     topic = f"{service}.stdin"
     sent = False
+    wanted, others = _split(ranks, ntasks)
     with suppress(RpcError):
-        if others := _others(ranks, ntasks):
+        if others:
             await client.rpc(topic, job_shell.stdin(b"", others, eof=True), timeout=math.inf)
     source = _Source()
-    while True:
+    while wanted:
         data = await source.read()
         try:
-            request = job_shell.stdin(data, ranks, eof=not data)
+            request = job_shell.stdin(data, wanted, eof=not data)
             await client.rpc(topic, request, timeout=math.inf)
         except RpcError as error:
             if error.errnum == errno.ENOSYS and (sent or data) and await _runs(client, id_):
@@ -69,18 +70,22 @@ async def _service(client: Client, id_: int) -> tuple[str, int] | None:
     return None
 
 
-def _others(ranks: str, ntasks: int) -> str:
-    """The ranks that are not meant, as an idset; "" for none."""
+def _split(ranks: str, ntasks: int) -> tuple[str, str]:
+    """The tasks that are meant, "all" or an idset, and those that are not; "" for none."""
     if ranks == "all":
-        return ""
-    return idset.format(sorted(set(range(ntasks)) - set(idset.parse(ranks))))
+        return "all", ""
+    wanted, tasks = set(idset.parse(ranks)), set(range(ntasks))
+    if beyond := wanted - tasks:
+        complain(f"stdin for {idset.format(beyond)}: the job has {ntasks} tasks, from 0")
+    return idset.format(tasks & wanted), idset.format(tasks - wanted)
 
 
 class _Source:
     """Our stdin, read when there is something to read."""
 
     def __init__(self) -> None:
-        self._stream = sys.stdin.buffer
+        # A program that was started without a stdin has None here.
+        self._stream = sys.stdin.buffer if sys.stdin else io.BytesIO()
         self._fd: int | None = None
         with suppress(OSError, ValueError, io.UnsupportedOperation):
             self._fd = self._stream.fileno()

@@ -98,9 +98,12 @@ class Shell:
                         waiting.answer.set_exception(RpcError(errno.EPIPE, "the job has ended"))
 
     def _count(self, job: Job, inputs: _Inputs, size: int) -> None:
-        """Note that more waits, and end a job for which too much does."""
+        """Note that more waits, and end a job for which too much does.
+
+        A client that waits for its answers is within any limit.
+        """
         limit = job.jobspec.shell.input_limit
-        if inputs.size + size > limit:
+        if inputs.waiting and inputs.size + size > limit:
             note = (
                 f"stdin exceeds the limit of {limit} bytes that may wait for the tasks: have the"
                 " client wait for answers, or read a file (--input=FILE)"

@@ -97,6 +97,20 @@ def test_a_job_that_reads_nothing_is_no_trouble(shared_daemon: DaemonProcess) ->
     assert refused.stderr == b"jobmgr: stdin not accepted by job\n"
 
 
+def test_who_has_no_stdin_sends_the_end_of_it(shared_daemon: DaemonProcess) -> None:
+    """As under a shell's <&-."""
+    words = argv(shared_daemon, "run", "cat")
+    done = subprocess.run(["/bin/sh", "-c", 'exec "$@" <&-', "sh", *words], timeout=30, check=False)
+    assert done.returncode == 0
+
+
+def test_ranks_that_are_not_there_are_named(shared_daemon: DaemonProcess, jobmgr: Jobmgr) -> None:
+    """The tasks that are there read nothing."""
+    done = run(shared_daemon, "run", "-n2", "--input=1,5", "cat", stdin=b"x")
+    assert done.stderr == b"jobmgr: stdin for 5: the job has 2 tasks, from 0\n"
+    assert jobmgr("attach", "-i", "x", "ƒ2").exit_code == 2
+
+
 def test_attach_shows_it_from_the_beginning(
     shared_daemon: DaemonProcess, jobmgr: Jobmgr, tmp_path: Path
 ) -> None:
