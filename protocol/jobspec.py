@@ -254,7 +254,7 @@ def _file(name: str, file: FileV1) -> File:
         raw = data.encode()
     else:
         raise _wrong(f"{path}.encoding", f"expected utf-8 or base64, got {file.encoding!r}")
-    return File(stat.S_IMODE(file.mode), raw)
+    return File(file.mode & 0o777, raw)
 
 
 def _test(system: System, duration: float) -> TestExec | None:

@@ -34,6 +34,9 @@ PATH: Final = "attributes.system.shell.options"
 INPUT_LIMIT: Final = 10 * 2**20
 EXIT_TIMEOUT: Final = 30.0
 UMASK: Final = 0o022
+_INTEGER_MAX: Final = 2**63 - 1
+_IDS_MAX: Final = 2**16
+"""Ids of CPUs and GPUs are below this."""
 RLIMITS: Final = (
     "as", "core", "cpu", "data", "fsize", "memlock", "msgqueue", "nice", "nofile", "nproc",
     "ofile", "rss", "rtprio", "rttime", "sigpending", "stack",
@@ -187,9 +190,11 @@ def _files(given: _Options) -> dict[str, Any]:
 
 
 def _limits(given: _Options) -> dict[str, Any]:
-    for name in given.rlimit:
+    for name, limit in given.rlimit.items():
         if name not in RLIMITS:
             raise _wrong(f"rlimit.{name}", f"is not a limit: expected one of {', '.join(RLIMITS)}")
+        if not -1 <= limit <= _INTEGER_MAX:
+            raise _wrong(f"rlimit.{name}", "must be >= 0, or -1 for no limit")
     return {
         "input_limit": _size(given.input.limit, "input.limit") or INPUT_LIMIT,
         "output_limit": _size(given.output.limit, "output.limit"),
@@ -217,7 +222,7 @@ def _size(value: int | str | None, name: str) -> int | None:
             value = bytesize.parse(value)
         except FormatError as error:
             raise _wrong(name, str(error)) from None
-    if value is not None and value < 1:
+    if value is not None and not 0 < value <= _INTEGER_MAX:
         raise _wrong(name, "must be > 0")
     return value
 
@@ -273,14 +278,14 @@ def _ids(text: str, name: str) -> Ids:
     """Ids as a list ("0-3,8") or as the bits of a mask ("0xff")."""
     try:
         if text.startswith("0x"):
-            mask = int(text, 16)
+            mask = int(text[: _IDS_MAX // 4], 16)
             ids = tuple(bit for bit in range(mask.bit_length()) if mask >> bit & 1)
         else:
             ids = tuple(idset.parse(text))
     except (FormatError, ValueError):
         ids = ()
-    if not ids:
-        raise _wrong(name, f"{text!r} is no list of ids")
+    if not ids or max(ids) >= _IDS_MAX:
+        raise _wrong(name, f"{text[:64]!r} is no list of ids")
     return ids
 
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from protocol import taskmap
 from protocol.errors import FormatError
 from protocol.jobspec import Jobspec
+from protocol.jobspec_v1 import COUNT_MAX
 from protocol.resource_set import Rank
 from protocol.taskmap import Block
 
@@ -17,11 +18,14 @@ def place(spec: Jobspec, ranks: Sequence[Rank]) -> tuple[Block, ...]:
     """The tasks of a job on its ranks, as a task map (RFC 34).
 
     Raises:
-        FormatError: a manual map does not have the job's tasks, or names other nodes.
+        FormatError: there are too many tasks; a manual map does not have the job's tasks, or
+            names other nodes.
     """
     if len(ranks) == 1 and spec.shell.per_resource is None and not spec.shell.taskmap.map:
         return (Block(0, 1, spec.ntasks, 1),)
     counts = _counts(spec, ranks)
+    if sum(counts) > COUNT_MAX:
+        raise FormatError(f"expected at most {COUNT_MAX} tasks, got {sum(counts)}")
     option = spec.shell.taskmap
     if option.scheme == "cyclic":
         return taskmap.cyclic(counts, option.stride)

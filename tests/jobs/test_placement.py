@@ -52,6 +52,9 @@ def test_tasks_per_resource_follow_what_was_allocated() -> None:
     per_core = {"per-resource": {"type": "core", "count": 2}}
     assert placed([1, 2], per_core, num_tasks=3) == [0, 0, 1, 1, 1, 1]
     assert placed([2], per_core, num_tasks=1) == [0] * 4
+    too_many = {"per-resource": {"type": "core", "count": 2**20}}
+    with pytest.raises(FormatError, match="at most 1048576 tasks, got 2097152"):
+        placed([2], too_many, num_tasks=1)
 
 
 def test_a_task_map_says_which() -> None:
