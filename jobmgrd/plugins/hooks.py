@@ -24,9 +24,10 @@ class Hooks:
 
     @hookspec(firstresult=True)
     def validate(self, job: JobView) -> str | None:
-        """May this job be submitted? A text refuses it, and is told to the user.
+        """May this job be submitted, or updated so? A text refuses it, and is told to the user.
 
-        Called last, when all else is found right: a job that no plugin refuses is taken in.
+        Called last, when all else is found right: a job that no plugin refuses is taken in. An
+        update is asked about as the job that it would make, which is active already.
         """
 
     @hookspec(firstresult=True)

@@ -101,7 +101,7 @@ class JobView:
 
     @property
     def jobspec(self) -> Mapping[str, Any]:
-        """The whole jobspec (RFC 25) without its environment; decoded at each call."""
+        """The whole jobspec (RFC 25) without its environment, as submitted."""
         return jobspecs.redact(self._job.jobspec_json)
 
     @property

@@ -60,10 +60,10 @@ class UserLimits:
 
     @hookimpl
     def validate(self, job: JobView) -> str | None:
-        """See Hooks."""
+        """See Hooks; an update of a job makes no more of them."""
         limit = self._limits(job.userid).max_active
         active = self._jobs[job.userid].active if job.userid in self._jobs else ()
-        if limit is not None and len(active) >= limit:
+        if limit is not None and len(active) >= limit and job.id not in active:
             return f"user has max number of active jobs: {limit}"
         return None
 

@@ -183,7 +183,7 @@ async def assemble(parts: Parts) -> Services:
         List(engine, wait.zombies),
         wait,
         Urgency(engine, store),
-        Update(engine, store, clock),
+        Update(engine, store, clock, plugins.check_update),
         Getattr(engine, store),
         queues,
         drain,

@@ -10,6 +10,7 @@ is over a reload; one that did is made anew, and told of all active jobs (flux-c
 import asyncio
 import errno
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from copy import copy
 from typing import Any, Final
 
 import structlog
@@ -27,9 +28,10 @@ from jobmgrd.plugins.guard import HOOKS, Plugin, Source
 from jobmgrd.router import OWNER, Route
 from jobmgrd.services.dependency_plan import TYPE, Plan, parse_all, unsupported
 from jobmgrd.services.plugin_requests import PluginRequests
-from protocol.errors import RpcError
+from protocol.errors import FormatError, RpcError
 from protocol.events import PurgeEvent
 from protocol.job import URGENCY_EXPEDITE, URGENCY_HOLD, State
+from protocol.jobspec import Jobspec
 from protocol.plugins import JobtapReply, JobtapRequest, PluginStats, QueryRequest
 
 log = structlog.get_logger()
@@ -182,6 +184,18 @@ class Plugins:
         if isinstance(answer, Refuse):
             raise RpcError(errno.EINVAL, answer.text)
         return answer is ACCEPT
+
+    def check_update(self, job: Job, spec: Jobspec) -> None:
+        """Let plugins have a say about the jobspec that an active job would get.
+
+        Raises:
+            FormatError: with the reason of the plugin that refuses it.
+        """
+        if self.loaded:
+            draft = copy(job)
+            draft.jobspec = spec
+            for text in self._ask_all("validate", job=JobView(draft)):
+                raise FormatError(text)
 
     def lost(self, job: Job) -> None:
         """A job that was taken in could not be kept."""

@@ -35,9 +35,19 @@ _Rule: TypeAlias = Callable[[Job, Any, Cred], None]
 
 
 class Update:
-    """A table of rules, and one way to apply them."""
+    """A table of rules, and one way to apply them.
 
-    def __init__(self, engine: Engine, store: Store, clock: Callable[[], float]) -> None:
+    `validate` raises FormatError if a job may not have a jobspec that is found right otherwise.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        store: Store,
+        clock: Callable[[], float],
+        validate: Callable[[Job, Jobspec], None] = lambda _job, _spec: None,
+    ) -> None:
+        self._validate = validate
         self._engine = engine
         self._store = store
         self._clock = clock
@@ -63,6 +73,8 @@ class Update:
             updates = self._with_constraints(job, request.updates)
             spec = _with(job, updates)
             self._check_room(job, spec, updates)
+            if not unlimited:
+                self._validate(job, spec)
             if not unlimited and not updates.keys().isdisjoint((DURATION, QUEUE)):
                 queues = self._engine.allocator.queues
                 queues.policy(queues.named(spec.queue)).check(spec)

@@ -11,6 +11,7 @@ import pytest
 from jobmgrd.plugins import ACCEPT, HOLD, JobView, Manager, Refuse, hookimpl
 from jobmgrd.plugins.guard import ERRORS_MAX, Source
 from jobmgrd.services.plugins import LoadError
+from jobmgrd.services.update import Update
 from jobmgrd.store.port import StoreError
 from protocol.job import State
 from protocol.message import ROLE_USER, Cred
@@ -132,6 +133,20 @@ async def test_a_plugin_refuses_a_job_with_a_text(bench: Bench, plugin: Noting) 
     assert await refused(bench, f"begin-time:{bench.tick() + 10}") == "not on a Sunday"
     assert not bench.engine.jobs
     assert [told[0] for told in plugin.told] == ["validate", "validate"]
+
+
+async def test_a_plugin_refuses_an_update_with_a_text(bench: Bench, plugin: Noting) -> None:
+    """It sees the job as it would be, and the job stays as it is; the owner gives any duration."""
+    bench.router.add(Update(bench.engine, bench.store, bench.tick, bench.plugins.check_update))
+    id = await submit(bench, urgency=HOLD_URGENCY)
+    plugin.answers["validate"] = "no"
+    rename = {"id": id, "updates": {"attributes.system.job.name": "other"}}
+    assert await bench.ask("job-manager.update", rename) == (errno.EINVAL, "no")
+    assert bench.engine.jobs[id].jobspec.name == "true"
+    longer = {"id": id, "updates": {"attributes.system.duration": 60.0}}
+    assert await bench.ask("job-manager.update", longer) == {}
+    load(bench, Source("user-limits", {"max-active": 1}))
+    assert await bench.ask("job-manager.update", rename) == {}
 
 
 async def test_a_plugin_that_raises_refuses_nothing(bench: Bench, plugin: Noting) -> None:
