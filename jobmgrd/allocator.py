@@ -15,6 +15,7 @@ from jobmgrd.jobs.pending import Pending
 from jobmgrd.jobs.queue import PendingQueue
 from jobmgrd.jobs.queues import Queues
 from jobmgrd.jobs.scheduler import Scheduler
+from jobmgrd.jobs.times import expiration
 from protocol import resource_set
 from protocol.job import State
 from protocol.resource_set import Rank, ResourceSet
@@ -121,10 +122,7 @@ class Allocator:
         """What is held, and until when; what is nearly over, is taken to be over now."""
         now = self._clock()
         for job in self._holders.values():
-            if job.state is State.CLEANUP:
-                end = now
-            else:
-                end = job.t_run + job.jobspec.duration if job.jobspec.duration else math.inf
+            end = now if job.state is State.CLEANUP else expiration(job) or math.inf
             yield Held(end, job.ranks)
         for ranks in self.in_housekeeping():
             yield Held(now, ranks)

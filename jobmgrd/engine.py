@@ -25,6 +25,7 @@ from jobmgrd.housekeeping import Housekeeping
 from jobmgrd.jobs.job import EVENTLOG_VERSION, IMMUTABLE, Job, Perilog, priority_of
 from jobmgrd.jobs.scheduler import Scheduler
 from jobmgrd.jobs.states import Action, next_action
+from jobmgrd.jobs.times import expiration
 from jobmgrd.jobs.updates import DURATION
 from jobmgrd.perilog import Perilogs
 from jobmgrd.site import Site
@@ -219,9 +220,7 @@ class Engine:
             self.post(job, "set-flags", {"flags": [IMMUTABLE]})
         self.post(job, "jobspec-update", updates)
         if DURATION in updates and job.state & State.RUNNING:
-            duration = job.jobspec.duration
-            expiration = job.t_run + duration if duration else 0.0
-            self.post(job, "resource-update", {"expiration": expiration})
+            self.post(job, "resource-update", {"expiration": expiration(job) or 0.0})
             self.execution.limit_anew(job)
             self.allocator.limit_changed()
 

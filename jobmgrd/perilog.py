@@ -22,6 +22,7 @@ from jobmgrd.exec.port import Attempt, ExecEvent, Executor, Failed, Fate, Finish
 from jobmgrd.jobs.job import Job, Perilog
 from jobmgrd.jobs.site_command import SiteCommand
 from jobmgrd.jobs.states import Plan
+from jobmgrd.jobs.times import expiration
 from jobmgrd.site import Site, note_output, ranks_of
 from protocol import eventlog, hostlist, jobid
 from protocol.job import State
@@ -173,6 +174,9 @@ class Perilogs:
             self._jobs.post(job, "exception", context)
         finish = {"description": _description(name), "status": int(status)}
         self._jobs.post(job, f"{name}-finish", finish)
+        if name == "prolog" and job.state is State.RUN and (end := expiration(job)):
+            # R said when it would have been without a prolog.
+            self._jobs.post(job, "resource-update", {"expiration": end})
 
     def _drain_nodes(self, job: Job, reason: str) -> None:
         """Drain a job's nodes; begun before the event that lets them be freed is written."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from jobmgrd.jobs.job import Job
-from jobmgrd.jobs.times import when
+from jobmgrd.jobs.times import expiration, when
 from protocol import hostlist, idset, resource_set
 from protocol.errors import RpcError
 from protocol.job import State
@@ -48,10 +48,6 @@ def _ranks(job: Job) -> str | None:
 
 def _nodelist(job: Job) -> str | None:
     return hostlist.format(rank.host for rank in job.ranks) if job.ranks else None
-
-
-def _expiration(job: Job) -> float | None:
-    return job.t_run + job.jobspec.duration if job.t_run and job.jobspec.duration else None
 
 
 def annotations(job: Job) -> dict[str, Any] | None:
@@ -104,7 +100,7 @@ ATTRIBUTES: Final[Mapping[str, Callable[[Job], Any]]] = {
     "exception_severity": lambda job: _exception(job, 1),
     "exception_note": lambda job: _exception(job, 2),
     "result": lambda job: int(job.result) if _ended(job) else None,
-    "expiration": _expiration,
+    "expiration": expiration,
     "waitstatus": lambda job: job.status,
     "dependencies": lambda job: list(job.dependencies) or None,
     ANNOTATIONS: annotations,

@@ -1,4 +1,7 @@
-"""When a job came to each of its states, told from its eventlog; the first time counts (RFC 43)."""
+"""When a job came to each of its states, told from its eventlog; the first time counts (RFC 43).
+
+And when it has to end.
+"""
 
 from collections.abc import Mapping
 from typing import Final
@@ -14,6 +17,12 @@ def when(job: Job, attribute: Attribute) -> float:
     if attribute in _EVENTS:
         return _first(job, _EVENTS[attribute])
     return float(getattr(job, _FIELDS[attribute]))
+
+
+def expiration(job: Job) -> float | None:
+    """When its time limit ends a job (UNIX time); None is never, or not known yet."""
+    begin = job.t_ready or job.t_run
+    return begin + job.jobspec.duration if begin and job.jobspec.duration else None
 
 
 def reached(job: Job) -> State:

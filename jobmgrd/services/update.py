@@ -99,7 +99,9 @@ class Update:
 
     def _check_room(self, job: Job, spec: Jobspec, updates: Mapping[str, Any]) -> None:
         if job.state & State.RUNNING:
-            if DURATION in updates and 0 < spec.duration <= self._clock() - job.t_run:
+            if DURATION in updates and 0 < spec.duration <= self._clock() - (
+                job.t_ready or job.t_run
+            ):
                 raise FormatError("requested duration places job expiration in the past")
         elif not updates.keys().isdisjoint((QUEUE, CONSTRAINTS)):
             self._engine.allocator.scheduler.check(spec)

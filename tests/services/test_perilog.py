@@ -304,6 +304,27 @@ async def test_a_stop_while_a_prolog_runs_leaves_the_epilog_to_the_next_daemon()
     ]
 
 
+async def test_the_time_limit_counts_from_the_end_of_the_prolog() -> None:
+    """And R, and what is listed, say so."""
+    site = await booted(prolog=PROLOG)
+    id = await site.submit(duration=60.0)
+    await site.running(id, "prolog", "-v")
+    for _ in range(100):
+        site.tick()
+    site.executor.finish(id)
+    await site.running(id, "true")
+    job = site.engine.jobs[id]
+    end = job.t_ready + 60.0
+    assert end > job.t_run + 60.05
+    assert (await site.events(id))[-1] == ("resource-update", {"expiration": end})
+    assert (await site.listed(("expiration",)))[id]["expiration"] == end
+    unlimited = await site.submit()
+    await site.running(unlimited, "prolog", "-v")
+    site.executor.finish(unlimited)
+    await site.running(unlimited, "true")
+    assert (await site.events(unlimited))[-1][0] == "prolog-finish"
+
+
 # --- epilog -------------------------------------------------------------------------------------
 
 
