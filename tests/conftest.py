@@ -14,11 +14,16 @@ from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import settings
 
 from jobmgrd.client import BlockingClient
 from jobmgrd.exec import wire
 
 START_TIMEOUT = 20.0
+
+# How long an example takes says how busy the machine is, not whether a law holds.
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
 
 
 class DaemonProcess:
