@@ -35,7 +35,9 @@ kill-timeout = "100ms"
 """
 
 FAULTY: Final = "tests.e2e.daemon_under_test"
-"""A daemon whose store fails as SCHEDULE says."""
+"""A daemon whose store fails by the dice of FAULT_SEED, but for while CALM is there."""
+CALM: Final = "calm"
+INJECTED: Final = "faults"
 
 CLIENTS: Final = 4
 LOOKS: Final = 150
@@ -205,14 +207,18 @@ async def rounds(
     ran = daemon.statedir.parent / "ran"
     owners = [Owner(daemon.uri, thrown(dice.random()), ran) for _ in range(CLIENTS)]
     deadline = time.monotonic() + seconds
+    calm = daemon.statedir.parent / CALM
+    calm.touch()
     await asyncio.to_thread(daemon.start)
     for n in range(count):
         if time.monotonic() > deadline:
             return n, owners, []
         marks = [len(owner.promises) for owner in owners]
+        calm.unlink()
         working = [asyncio.create_task(owner.work()) for owner in owners]
         await asyncio.sleep(dice.uniform(0.02, 0.3))
         daemon.kill()
+        calm.touch()
         await asyncio.gather(*working)
         await asyncio.to_thread(daemon.start)
         recent = [
@@ -262,6 +268,9 @@ def main(count: int, seconds: float, seed: int | None, *, faults: bool) -> None:
     finally:
         daemon.stop()
     _report(survived, owners, time.monotonic() - begin)
+    if faults:
+        injected = Counter((directory / INJECTED).read_text().split())
+        click.echo("injected: " + ", ".join(f"{kind} {n}" for kind, n in sorted(injected.items())))
     if wrong:
         click.echo("\n".join([*wrong[:50], f"see {directory}"]))
         sys.exit(1)

@@ -1,6 +1,7 @@
 """A daemon with faults that its environment names: a store that kills it, a clock that is set.
 
-KILL_AT, KILL_NTH: see tests/faulty_store.py. WALL_OFFSET: a file with seconds to add to the time.
+KILL_AT, KILL_NTH: see tests/faulty_store.py.
+FAULT_SEED: see tests/scheduled_faults.py. WALL_OFFSET: a file with seconds to add to the time.
 """
 
 import asyncio
@@ -19,6 +20,7 @@ from jobmgrd.store.port import Store
 from jobmgrd.store.schema import Durability
 from jobmgrd.store.sqlite import SqliteStore
 from tests.faulty_store import Point, faulty
+from tests.scheduled_faults import scheduled
 
 
 @click.command()
@@ -35,6 +37,8 @@ def main(config: Path, rundir: Path, statedir: Path) -> None:
 def make_store(path: Path, durability: Durability, clock: Callable[[], float]) -> Store:
     """The store, with its fault if there is to be one."""
     store = SqliteStore(path, durability=durability, clock=clock)
+    if "FAULT_SEED" in os.environ:
+        return scheduled(store, path, int(os.environ["FAULT_SEED"]))
     if "KILL_AT" not in os.environ:
         return store
     point = cast("Point", os.environ["KILL_AT"])

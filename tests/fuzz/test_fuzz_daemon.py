@@ -26,6 +26,15 @@ def test_a_daemon_that_is_killed_keeps_every_answer() -> None:
     assert "2 rounds survived" in result.output
 
 
+@pytest.mark.timeout(120)
+def test_a_daemon_whose_disk_fails_keeps_every_answer() -> None:
+    """Writes that fail, stall or are torn, questions that cannot be read, and kill -9."""
+    result = CliRunner().invoke(crash.main, ["--rounds=4", "--seconds=30", "--seed=6", "--faults"])
+    assert result.exit_code == 0, result.output
+    assert "4 rounds survived" in result.output
+    assert "injected: " in result.output
+
+
 def event(name: str, **context: object) -> Mapping[str, Any]:
     """An entry of an eventlog."""
     return {"timestamp": 1.0, "name": name, "context": context}
