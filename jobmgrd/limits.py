@@ -19,8 +19,8 @@ UNLIMITED: Final = -1
 class Limits(Struct, frozen=True):
     """The numbers; bytes, and requests, streams, topics and jobs."""
 
-    requests: int = 16384
-    streams: int = 1024
+    requests: int = 65536
+    streams: int = 65536
     subscriptions: int = 1024
     message_size: int = 4 * 2**20
     queued_bytes: int = 64 * 2**20

@@ -48,8 +48,8 @@ class Rpc(Table, frozen=True):
 
     bind: Annotated[tuple[str, ...], kinds.ENDPOINTS, RESTART] = ("ipc://{{rundir}}/rpc",)
     max_message_size: Annotated[int, kinds.size(low=4096), RESTART] = 4 * 2**20
-    requests_per_peer: Annotated[int, kinds.count(low=1, high=PEER_MAX)] = 16384
-    streams_per_peer: Annotated[int, kinds.count(low=1, high=PEER_MAX)] = 1024
+    requests_per_peer: Annotated[int, kinds.count(low=1, high=PEER_MAX)] = 65536
+    streams_per_peer: Annotated[int, kinds.count(low=1, high=PEER_MAX)] = 65536
     queued_bytes_per_peer: Annotated[int, kinds.size(low=4096)] = 64 * 2**20
 
 

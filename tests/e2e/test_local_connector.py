@@ -96,6 +96,14 @@ def test_many_requests_in_one_write_are_answered_in_order(client: LocalClient) -
     assert [client.receive().matchtag for _ in tags] == tags
 
 
+def test_many_jobs_are_watched_on_one_connection(client: LocalClient) -> None:
+    """`flux submit --wait --cc=1-10000` watches each job; the default limits let it."""
+    group = {"name": "broker.online"}
+    tags = {client.send("groups.get", group, STREAMING) for _ in range(10_000)}
+    answers = [client.receive() for _ in tags]
+    assert {answer.matchtag for answer in answers if not answer.number} == tags
+
+
 def test_a_job_is_submitted_and_followed(client: LocalClient) -> None:
     """A stream's values come on the same connection, until ENODATA."""
     spec = {"jobspec": from_command(["true"], cwd="/")}
