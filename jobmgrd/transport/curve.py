@@ -102,8 +102,8 @@ class CurveRouter(ZmqRouter):
             self._refuse(message, REVOKED)
         elif frames[0][:1] != b"\0":
             self._refuse(message, CHOSEN)
-        elif self.is_oversized(message):
-            self._refuse(message, self._guard.refuse("message_size"))
+        elif (exceeded := self._exceeded(message)) is not None:
+            self._refuse(message, self._guard.refuse(exceeded))
         else:
             self._receive(message, CurvePeer(self, frames[0], key))
 

@@ -1,6 +1,5 @@
 """The ROUTER socket: requests in, responses out. jobmgrd/drain.py explains how it is read."""
 
-from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final, TypeAlias, TypeVar
 
@@ -13,6 +12,7 @@ from jobmgrd.call import Gone, PeerGoneError
 from jobmgrd.drain import Drain
 from jobmgrd.limits import Guard
 from jobmgrd.publisher import Published
+from jobmgrd.transport.unread import Unread
 from protocol.errors import MessageError, RpcError
 from protocol.message import FLAG_STREAMING, UNKNOWN, Cred, Request, Response, decode
 from protocol.payload import Format
@@ -81,7 +81,7 @@ class ZmqRouter:
         self._cred = cred
         self._guard = guard
         self._max_size = guard.limits.message_size
-        self._large: dict[bytes, deque[tuple[Gone, int]]] = {}
+        self._unread: dict[bytes, Unread] = {}
         self.malformed = 0
         self.dropped = 0
         self.socket = context.socket(zmq.ROUTER)
@@ -126,26 +126,29 @@ class ZmqRouter:
                 answer to any other request gives way to an error.
         """
         identity, size = response.routes[0], len(response.payload or b"")
-        waiting = self._large.setdefault(identity, deque())
-        while waiting and waiting[0][0]():
-            waiting.popleft()
-        if sum(n for _, n in waiting) + size > self._guard.limits.queued_bytes and waiting:
+        unread = self._unread.get(identity)
+        if unread is None:
+            self._forget_read()
+            unread = self._unread[identity] = Unread()
+        if not unread.has_room(size, self._guard.limits.queued_bytes):
             error = self._guard.refuse("queued_bytes")
             if response.flags & FLAG_STREAMING:
                 raise PeerGoneError(error.text)
             self._refuse(response, error)
             return
-        waiting.append((self.send_tracked(response), size))
-        self._forget_read()
+        unread.add(self.send_tracked(response), size)
 
     def _forget_read(self) -> None:
         """Forget peers that have read everything, once there are many."""
-        if len(self._large) > READERS_MAX:
-            self._large = {
-                identity: waiting
-                for identity, waiting in self._large.items()
-                if not all(gone() for gone, _ in waiting)
+        if len(self._unread) >= READERS_MAX:
+            self._unread = {
+                identity: unread for identity, unread in self._unread.items() if unread.settle()
             }
+
+    def _is_full(self, identity: bytes) -> bool:
+        """Whether a peer was refused an answer, and has not read half of what waits since."""
+        unread = self._unread.get(identity)
+        return unread is not None and unread.is_full(self._guard.limits.queued_bytes)
 
     def post(self, identity: bytes, event: Published) -> None:
         """Send an event to a peer that subscribed to it by event.subscribe.
@@ -182,14 +185,18 @@ class ZmqRouter:
             self.malformed += 1
             log.warning("message.malformed", peer=frames[0].hex(), reason=str(error))
             return
-        if self.is_oversized(message):
-            self._refuse(message, self._guard.refuse("message_size"))
+        if (exceeded := self._exceeded(message)) is not None:
+            self._refuse(message, self._guard.refuse(exceeded))
             return
         self._receive(message, ZmqPeer(self, frames[0]))
 
-    def is_oversized(self, request: Request) -> bool:
-        """Whether a request is larger than is accepted, and not so large that ZeroMQ hung up."""
-        return request.payload is not None and len(request.payload) > self._max_size
+    def _exceeded(self, request: Request) -> str | None:
+        """The limit that keeps a request from being looked at, if one does."""
+        if request.payload is not None and len(request.payload) > self._max_size:
+            return "message_size"
+        if self._unread and not request.noresponse and self._is_full(request.routes[0]):
+            return "queued_bytes"
+        return None
 
     def _refuse(self, to: Request | Response, error: RpcError) -> None:
         """Answer with an error what the router did not get to see, or in place of an answer."""
