@@ -29,7 +29,7 @@ PLAIN_WIDTH: Final = 120
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("names", nargs=-1, metavar="[PART]...")
-@click.option("--quick", is_flag=True, help="Smaller histories; under three minutes.")
+@click.option("--quick", is_flag=True, help="Smaller histories; under two minutes.")
 @click.option("--list", "listing", is_flag=True, help="List the parts and exit.")
 @click.option(
     "--output",

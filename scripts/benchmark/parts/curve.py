@@ -48,6 +48,6 @@ PART = Part(
     "curve",
     "throughput, memory and restart over the number of inactive jobs kept",
     cases,
-    bound=280,
-    quick_bound=23,
+    bound=260,
+    quick_bound=18,
 )

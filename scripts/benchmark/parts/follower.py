@@ -71,5 +71,5 @@ PART = Part(
     "events that a follower keeps up with, and its return after many that it missed",
     cases,
     bound=100,
-    quick_bound=15,
+    quick_bound=9,
 )

@@ -68,5 +68,5 @@ PART = Part(
     "throughput beside a thousand idle clients and subscribers",
     cases,
     bound=100,
-    quick_bound=12,
+    quick_bound=9,
 )

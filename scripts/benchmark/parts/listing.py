@@ -102,6 +102,6 @@ PART = Part(
     "list",
     "a thousand jobs of a long history by several constraints, and the stream of all",
     cases,
-    bound=200,
-    quick_bound=15,
+    bound=180,
+    quick_bound=9,
 )

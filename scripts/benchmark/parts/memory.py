@@ -47,6 +47,6 @@ PART = Part(
     "memory",
     "resident memory without and with history, bytes a kept job",
     cases,
-    bound=100,
+    bound=80,
     quick_bound=7,
 )

@@ -79,6 +79,6 @@ PART = Part(
     "processes",
     "real processes: whole lives a second, submit to start",
     cases,
-    bound=100,
-    quick_bound=9,
+    bound=80,
+    quick_bound=7,
 )

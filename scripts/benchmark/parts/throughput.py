@@ -39,5 +39,5 @@ PART = Part(
     "simulated jobs of 1 ms: whole lives and submits a second",
     cases,
     bound=60,
-    quick_bound=15,
+    quick_bound=9,
 )
