@@ -167,7 +167,7 @@ class Retention:
             raise
         try:
             await self._require(pin.id)
-        except RpcError:  # a purge was faster than the pin
+        except Exception:  # a purge was faster than the pin, or nobody can tell
             await self._unpin([pin.id])
             raise
         return None

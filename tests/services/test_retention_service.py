@@ -7,7 +7,7 @@ import pytest
 
 from jobmgrd.services.holds import Holds
 from jobmgrd.services.retention import Retention
-from jobmgrd.store.port import InactiveRow, Store, Tombstone
+from jobmgrd.store.port import InactiveRow, Store, StoreError, Tombstone
 from tests.services.bench import Bench
 
 
@@ -28,6 +28,24 @@ class PurgedMeanwhile:
             self._purged = True
             await self._bench.purge(id)
         return found
+
+
+class UnreadableOnce:
+    """A store whose second answer about a job fails."""
+
+    def __init__(self, bench: Bench) -> None:
+        self._bench = bench
+        self._asked = 0
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the store has
+        return getattr(self._bench.store, name)
+
+    async def find(self, id: int) -> "InactiveRow | Tombstone | None":
+        """What the store answers, but once."""
+        self._asked += 1
+        if self._asked == 2:
+            raise StoreError(errno.EIO, "a bad sector")
+        return await self._bench.store.find(id)
 
 
 @pytest.fixture
@@ -54,6 +72,16 @@ async def test_a_pin_that_a_purge_overtakes_is_refused_and_leaves_nothing(bench:
     errnum, text = await bench.ask("job-manager.pin", {"id": id, "reason": "evidence"})
     assert errnum == errno.ENOENT
     assert text.startswith("unknown job: it was purged at ")
+    assert retention.pins == 0
+    assert (await bench.store.open()).pins == []
+
+
+async def test_a_pin_that_is_answered_with_an_error_leaves_nothing(bench: Bench) -> None:
+    """Also when it is the look for a purge that fails, after the pin was kept."""
+    id = await bench.ended()
+    retention = await retention_of(bench, cast("Store", UnreadableOnce(bench)))
+    answer = await bench.ask("job-manager.pin", {"id": id, "reason": "evidence"})
+    assert answer == (errno.EIO, "a bad sector")
     assert retention.pins == 0
     assert (await bench.store.open()).pins == []
 
