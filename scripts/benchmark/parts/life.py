@@ -25,6 +25,8 @@ CANCELS, QUICK_CANCELS = 100, 20
 RUNNING, QUICK_RUNNING = 1000, 200
 WATCHED, QUICK_WATCHED = 5.0, 1.0
 """Seconds for which processor time is counted."""
+SETTLED: Final = 1.0
+"""Seconds until what the last start has caused is done."""
 
 
 def cases(run: Run) -> Sequence[Case]:
@@ -56,10 +58,10 @@ def running_jobs(run: Run, count: int, seconds: float) -> Sequence[Reading]:
     with run.state() as state, Daemon(state) as daemon, daemon.client() as client:
         empty = resident(daemon.pid)
         start = time.monotonic()
-        for _ in range(count):
-            client.rpc("job-ingest.submit", {"jobspec": _sleep()})
-        _until_running(client, count)
+        ids = [client.rpc("job-ingest.submit", {"jobspec": _sleep()})["id"] for _ in range(count)]
+        _until_started(client, ids[-1])
         started = count / (time.monotonic() - start)
+        time.sleep(SETTLED)
         supervisor = _supervisor(daemon)
         before = _cpu(daemon.pid) + _cpu(supervisor)
         time.sleep(seconds)
@@ -67,7 +69,7 @@ def running_jobs(run: Run, count: int, seconds: float) -> Sequence[Reading]:
         held, supervised = resident(daemon.pid), resident(supervisor)
         start = time.monotonic()
         client.rpc("job-manager.raiseall", _ALL)
-        _until_running(client, 0)
+        _until_none(client)
         ended = count / (time.monotonic() - start)
     many = f"{count:,} running sleeps"
     return [
@@ -105,14 +107,23 @@ def _cancel_one(client: BlockingClient) -> float:
     return (times["clean"] - times["exception"]) * 1e3
 
 
-def _until_running(client: BlockingClient, count: int) -> None:
+def _until_started(client: BlockingClient, id: int) -> None:
+    """Wait until a job has started; those before it have, too."""
+    for answer in client.stream("job-info.eventlog-watch", {"id": id, "path": "eventlog"}):
+        if any(entry.name == "start" for entry in eventlog.decode(answer["event"].encode())):
+            return
+    raise MeasurementError("a job did not start")
+
+
+def _until_none(client: BlockingClient) -> None:
+    """Wait until no job is active."""
     deadline = time.monotonic() + 60.0
     while time.monotonic() < deadline:
         found = client.rpc("job-list.job-stats")["job_states"]
-        if (found["run"], found["total"] - found["inactive"]) == (count, count):
+        if found["total"] == found["inactive"]:
             return
         time.sleep(0.02)
-    raise MeasurementError(f"{count} jobs do not run: {found}")
+    raise MeasurementError(f"jobs do not end: {found}")
 
 
 def _cpu(pid: int) -> float:
