@@ -15,7 +15,7 @@ ROOM_LOW: Final = 1 << 30
 ROOM_OUT: Final = 64 << 20
 """Bytes left for the store below which somebody should look, or has to act."""
 
-UNBOUNDED: Final = 100_000
+UNBOUNDED: Final = 10_000
 """Jobs kept without any limit that are worth a word."""
 
 LAG: Final = 600.0

@@ -27,7 +27,7 @@ log-level = "info"
 [resource]
 cores = 64
 [job-manager]
-inactive-num-limit = 2000
+inactive-num-limit = 200
 [job-manager.tombstone-limit]
 num = 2000
 """
