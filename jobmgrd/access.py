@@ -24,14 +24,21 @@ class Access:
         self._owner = owner
         self._guests = self._root = False
         self._admins: Collection[int] = ()
+        self._admin_groups: Collection[int] = ()
 
     def configure(
-        self, *, allow_guest_user: bool, allow_root_owner: bool, admins: Collection[int] = ()
+        self,
+        *,
+        allow_guest_user: bool,
+        allow_root_owner: bool,
+        admins: Collection[int] = (),
+        admin_groups: Collection[int] = (),
     ) -> None:
         """Take over `[access]`: it holds for those who connect from now on."""
         self._guests = allow_guest_user
         self._root = allow_root_owner
         self._admins = admins
+        self._admin_groups = admin_groups
 
     def admit(self, userid: int) -> Cred | None:
         """Who a user is here; None if that user may not connect."""
@@ -50,7 +57,15 @@ class Access:
         return Cred(userid, self._guest(userid) | (ROLE_ADMIN if role == "admin" else 0))
 
     def _guest(self, userid: int) -> int:
-        return ROLE_USER | ROLE_ADMIN if userid in self._admins else ROLE_USER
+        if userid in self._admins or self._in_admin_group(userid):
+            return ROLE_USER | ROLE_ADMIN
+        return ROLE_USER
+
+    def _in_admin_group(self, userid: int) -> bool:
+        """Asked of the system when the user connects, and only if there is such a group."""
+        if not self._admin_groups:
+            return False
+        return not set(groups_of(userid)).isdisjoint(self._admin_groups)
 
 
 def groups_of(userid: int) -> Collection[int]:

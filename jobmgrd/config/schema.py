@@ -68,6 +68,19 @@ class Curve(Table, frozen=True):
     clients: Annotated[Path | None, kinds.PATH] = None
 
 
+class Role(Table, frozen=True):
+    """Who has a role, by user and by group (flux-config-access(5))."""
+
+    users: Annotated[frozenset[int], kinds.USERS] = frozenset()
+    groups: Annotated[frozenset[int], kinds.GROUPS] = frozenset()
+
+
+class Roles(Table, frozen=True):
+    """The roles that guests may have (flux-config-access(5))."""
+
+    admin: Role = Role()
+
+
 class Access(Table, frozen=True):
     """Who but the owner may connect, and what guests may see (flux-config-access(5)).
 
@@ -78,6 +91,7 @@ class Access(Table, frozen=True):
     allow_root_owner: Annotated[bool, kinds.FLAG] = False
     private_mode: Annotated[bool, kinds.FLAG] = False
     admins: Annotated[frozenset[int], kinds.USERS] = frozenset()
+    roles: Roles = Roles()
 
 
 class Heartbeat(Table, frozen=True):

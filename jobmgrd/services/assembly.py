@@ -229,7 +229,8 @@ def _let_in(parts: Parts, loaded: Loaded) -> None:
     parts.access.configure(
         allow_guest_user=access.allow_guest_user,
         allow_root_owner=access.allow_root_owner,
-        admins=access.admins,
+        admins=access.admins | access.roles.admin.users,
+        admin_groups=access.roles.admin.groups,
     )
     parts.router.configure(private_mode=access.private_mode)
     clients = {} if loaded.keys is None else loaded.keys.clients
