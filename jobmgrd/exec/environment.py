@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 from jobmgrd.exec.port import Attempt
 from jobmgrd.exec.template import Place
@@ -9,8 +10,10 @@ from protocol.jobid import encode
 from protocol.resource_set import Rank
 from protocol.shell_options import Ids
 
+TMPDIR: Final = "FLUX_JOB_TMPDIR"
 
-def job_environment(attempt: Attempt, rundir: str, tmpdir: str) -> dict[str, str]:
+
+def job_environment(attempt: Attempt, rundir: str, tmpdir: str | None) -> dict[str, str]:
     """The variables that all tasks of an attempt share; nothing comes from the daemon's own.
 
     Where there is a local:// endpoint beside jobmgr's, Flux's commands find it, too.
@@ -20,9 +23,10 @@ def job_environment(attempt: Attempt, rundir: str, tmpdir: str) -> dict[str, str
         "FLUX_JOB_ID": encode(attempt.id, "f58"),
         "FLUX_JOB_NNODES": str(len(attempt.nodes)),
         "FLUX_JOB_SIZE": str(attempt.tasks),
-        "FLUX_JOB_TMPDIR": tmpdir,
         "JOBMGRD_URI": rundir,
     }
+    if tmpdir is not None:
+        shared[TMPDIR] = tmpdir
     local = f"{rundir}/local"
     if os.access(local, os.W_OK):
         shared["FLUX_URI"] = f"local://{local}"

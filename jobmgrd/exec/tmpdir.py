@@ -21,6 +21,7 @@ class Tmpdir:
     def __init__(self, rundir: str, id_: int) -> None:
         self.path = f"{rundir}/{_PARENT}/{encode(id_, 'f58plain')}"
         self._files: list[str] = []
+        self._made = False
 
     def make(self, files: Mapping[str, File]) -> None:
         """Make the directory and the files in it.
@@ -28,9 +29,10 @@ class Tmpdir:
         Raises:
             StartError: the text names what could not be made.
         """
+        self._made = True
         try:
             try:
-                os.mkdir(self.path, _PRIVATE)  # noqa: PTH102 - every job makes one
+                os.mkdir(self.path, _PRIVATE)  # noqa: PTH102 - many jobs make one
             except FileNotFoundError:
                 Path(self.path).mkdir(_PRIVATE, parents=True)
             for name, file in files.items():
@@ -39,7 +41,9 @@ class Tmpdir:
             raise StartError(f"cannot make {error.filename}: {error.strerror}") from error
 
     def remove(self) -> None:
-        """Remove the directory, if need be by a process of its own. Never raises."""
+        """Remove the directory, if it was made, if need be by another process. Never raises."""
+        if not self._made:
+            return
         try:
             for path in self._files:
                 os.unlink(path)  # noqa: PTH108

@@ -91,7 +91,6 @@ async def test_environment_is_the_jobs(
         "FLUX_JOB_ID": encode(77, "f58"),
         "FLUX_JOB_NNODES": "1",
         "FLUX_JOB_SIZE": "1",
-        "FLUX_JOB_TMPDIR": f"{tmp_path}/jobtmp/{encode(77, 'f58plain')}",
         "FLUX_TASK_LOCAL_ID": "0",
         "FLUX_TASK_RANK": "0",
         "JOBMGRD_CORES": "2,3",

@@ -154,15 +154,15 @@ async def test_the_umask_is_the_jobs(told: Recorder, local: LocalExecutor, tmp_p
 async def test_a_job_has_a_temporary_directory(
     told: Recorder, local: LocalExecutor, tmp_path: Path
 ) -> None:
-    """With the files that came with it; it is gone with the job, whatever is in it."""
+    """If it speaks of it, with its files; it is gone with the job, whatever is in it."""
     files = {"run": File(0o700, b"#!/bin/sh\necho $1 $FLUX_JOB_TMPDIR\nmkdir -p $2/a/b\n")}
     local.start(attempt("{{tmpdir}}/run", "x", "{{tmpdir}}", files=files))
     words = (await said(told, 1))[0].split()
     assert words[0] == "x"
     parent = tmp_path / "jobtmp"
     assert Path(words[1]).parent == parent
-    local.start(attempt(id=2))
-    await told.end()
+    local.start(attempt("sh", "-c", "test -d $FLUX_JOB_TMPDIR", id=2))
+    assert await told.end() == Finished(2, 0)
     while has_children():  # what was in it is removed by another process
         await told.pause()
     assert not any(parent.iterdir())
@@ -173,7 +173,7 @@ async def test_what_cannot_be_placed_there_is_named(
 ) -> None:
     """A file where the directory should be."""
     (tmp_path / "jobtmp").write_text("")
-    local.start(attempt())
+    local.start(attempt("ls", "{{tmpdir}}"))
     failed = await told.end()
     assert isinstance(failed, Failed)
     assert failed.note.startswith(f"cannot make {tmp_path}/jobtmp")
