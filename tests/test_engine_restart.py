@@ -1,6 +1,7 @@
 """An engine takes its jobs back: what it asks of an executor that outlived the last one."""
 
 import asyncio
+import errno
 import json
 from collections.abc import AsyncIterator
 from typing import Any
@@ -13,7 +14,7 @@ from jobmgrd.exec.port import Attempt, Fate, Finished, Notify, Output, Started
 from jobmgrd.jobs.nodes import NodeConfig
 from jobmgrd.jobs.scheduler import Scheduler
 from jobmgrd.store.memory import MemoryStore
-from jobmgrd.store.port import Changes, InactiveRow
+from jobmgrd.store.port import Changes, InactiveRow, StoreError
 from protocol.jobspec import from_command, parse
 
 
@@ -96,6 +97,7 @@ class Store(MemoryStore):
     def __init__(self) -> None:
         super().__init__()
         self.writes: list[Changes] = []
+        self.full = False
         self._written = asyncio.Event()
 
     async def until_written(self, entry: bytes, id: int) -> None:
@@ -115,6 +117,10 @@ class Store(MemoryStore):
         """See the port."""
         self.writes.append(changes)
         self._written.set()
+        if self.full:
+            refused: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            refused.set_exception(StoreError(errno.ENOSPC, "the disk is full"))
+            return refused
         return super().write(changes)
 
 
@@ -299,3 +305,17 @@ async def test_a_stop_does_not_wait_for_ever(bench: Bench) -> None:
     bench.executor.stuck = True
     await engine.stop("stopped", leave=False, within=0.05)
     assert bench.executor.calls[-1] == ("close",)
+
+
+async def test_a_stop_on_a_full_disk_ends_without_haste(bench: Bench) -> None:
+    """What cannot be written is tried a few times, not all the time, and then left."""
+    engine = await bench.restart()
+    await bench.run(engine)
+    bench.store.full = True
+    before = len(bench.store.writes)
+    asyncio.get_running_loop().call_soon(bench.executor.notify, Finished(1, 15))
+    await engine.stop("stopped", leave=False, within=0.2)
+    assert 1 <= len(bench.store.writes) - before <= 3
+    assert engine.commits.failure == "the disk is full"
+    bench.store.full = False
+    assert await bench.restart()
