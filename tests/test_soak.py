@@ -41,7 +41,7 @@ def test_what_stays_is_flat_also_when_a_few_samples_stand_out() -> None:
 @pytest.mark.parametrize(
     ("field", "name", "growth"),
     [
-        ("resident", "resident memory", 0.2),
+        ("resident", "memory without purge log", 0.2),
         ("p50", "stats-get p50", 0.02),
         ("p99", "stats-get p99", 0.2),
         ("file", "file without purge log", 0.04),

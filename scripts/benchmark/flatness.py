@@ -39,14 +39,16 @@ class Sample(Struct, frozen=True):
     wal: float  # MiB, of its write-ahead log
 
     @property
-    def file_without_log(self) -> float:
-        """MiB of the file less what its purge log may take, 8 bytes a job and pages not full.
+    def purge_log(self) -> float:
+        """MiB that the purge log may take, 8 bytes a job and pages not full.
 
-        The log grows on purpose, until it holds PURGE_LOG_KEPT batches.
+        It grows on purpose, until it holds PURGE_LOG_KEPT batches, in the file and in SQLite's
+        page cache: with a cache of 1 MiB instead of 64, 6000 batches left memory as it was, and
+        with this one it grew by their 6 MiB.
         """
         kept = min(1.0, PURGE_LOG_KEPT / self.purges) if self.purges else 0.0
         log = kept * (self.purged * _LOG_BYTES_A_JOB + self.purges * _LOG_BYTES_A_PURGE)
-        return self.file - log / _MIB
+        return log / _MIB
 
 
 class Quantity(Struct, frozen=True):
@@ -60,10 +62,10 @@ class Quantity(Struct, frozen=True):
 
 
 QUANTITIES: Final[Sequence[Quantity]] = (
-    Quantity("resident memory", "MiB", lambda sample: sample.resident, 0.02, 1.0),
+    Quantity("memory without purge log", "MiB", lambda s: s.resident - s.purge_log, 0.02, 1.0),
     Quantity("stats-get p50", "ms", lambda sample: sample.p50, 0.25, 0.1),
     Quantity("stats-get p99", "ms", lambda sample: sample.p99, 0.5, 1.0),
-    Quantity("file without purge log", "MiB", lambda s: s.file_without_log, 0.05, 0.25),
+    Quantity("file without purge log", "MiB", lambda s: s.file - s.purge_log, 0.05, 0.25),
     Quantity("write-ahead log", "MiB", lambda sample: sample.wal, 0.05, 0.25),
 )
 

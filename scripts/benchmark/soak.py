@@ -101,8 +101,8 @@ def main(
     batch more at every sample. Memory, latency of stats-get and files are sampled. Each is flat if
     the median of the last third of its samples is not above that of the first third by more than
     its tolerance (resident memory: 2 % and 1 MiB; p50: 25 % and 0.1 ms; p99: 50 % and 1 ms; files:
-    5 % and 0.25 MiB, the purge log aside, which grows to a bound on purpose). Ends with 1 if
-    anything is not flat, with 2 if it could not be measured.
+    5 % and 0.25 MiB). Memory and files are judged less the purge log, which grows to a bound on
+    purpose. Ends with 1 if anything is not flat, with 2 if it could not be measured.
     """
     console = Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH)
     if int(minutes * 60 / interval) < SAMPLES_MIN:
