@@ -11,6 +11,7 @@ from jobmgrd.cli.failure import complain
 from jobmgrd.cli.ids import spelled
 from jobmgrd.cli.job_input import forward_input
 from jobmgrd.cli.job_output import OutputView, show_output
+from jobmgrd.cli.job_waits import explain_waiting
 from jobmgrd.cli.outcome import WATCH, Outcome, entries
 from jobmgrd.client import Client
 from protocol import eventlog
@@ -55,6 +56,8 @@ async def attach(client: Client, id_: int, how: Attachment) -> int:
         beside: list[asyncio.Task[None]] = []
         if how.ranks is not None:
             beside.append(asyncio.create_task(forward_input(client, id_, how.ranks)))
+        if not how.output.quiet:
+            beside.append(asyncio.create_task(explain_waiting(client, id_)))
         if how.show_exec:
             beside.append(asyncio.create_task(_show_exec(client, id_)))
         shown = asyncio.create_task(_output(client, id_, how))

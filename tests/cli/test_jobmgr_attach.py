@@ -56,6 +56,17 @@ class Terminal:
         return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
 
 
+def test_who_waits_for_a_job_to_start_is_told_why(daemon: DaemonProcess) -> None:
+    """Once, on stderr, after a moment; what it waits for is what jobmgr jobs shows."""
+    held = subprocess.Popen(argv(daemon, "run", "--urgency=0", "true"), stderr=subprocess.PIPE)
+    assert held.stderr is not None
+    line = held.stderr.readline().decode()
+    assert line.startswith("jobmgr: ƒ")
+    assert line.endswith(" waits: held\n")
+    subprocess.run(argv(daemon, "cancel", "--all"), check=True)
+    assert b"waits" not in held.communicate(timeout=30)[1]
+
+
 @contextmanager
 def terminal(daemon: DaemonProcess, *words: str) -> Iterator[Terminal]:
     """Run jobmgr in a terminal."""
