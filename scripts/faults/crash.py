@@ -43,6 +43,8 @@ INJECTED: Final = "faults"
 CLIENTS: Final = 4
 LOOKS: Final = 150
 """Older jobs that are looked at again after each round."""
+AT_ONCE: Final = 500
+"""Jobs that are looked at at the same time."""
 
 GONE: Final = (ConnectionLostError, NoDaemonError)
 
@@ -164,7 +166,10 @@ async def look(client: Client, promises: Sequence[Promise]) -> list[str]:
     """Whatever does not hold of these jobs."""
     reply = await client.rpc("job-manager.pin-list")
     pins = {pin["id"] for pin in reply["pins"]}
-    found = await asyncio.gather(*(_see(client, promise.id, pins) for promise in promises))
+    found: list[Seen] = []
+    for start in range(0, len(promises), AT_ONCE):  # all at once would outlast the timeout of each
+        part = promises[start : start + AT_ONCE]
+        found += await asyncio.gather(*(_see(client, promise.id, pins) for promise in part))
     return [
         f"job {promise.id}: {text}"
         for promise, seen in zip(promises, found, strict=True)
