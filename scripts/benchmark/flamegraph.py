@@ -1,11 +1,13 @@
 """The flamegraph command: a daemon sampled while batches of jobs run, its shares by part."""
 
 import re
+import signal
 import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -72,22 +74,17 @@ def main(batches: int, output: Path) -> None:
     click.echo(f"wrote {output}")
 
 
-class _sampled:  # noqa: N801 - used as a function
-    """Has py-spy sample a process within `with`."""
-
-    def __init__(self, pid: int, path: Path, form: str) -> None:
-        self._argv = [str(Path(sys.executable).with_name("py-spy")), "record", "--nonblocking"]
-        self._argv += ["--threads", "--rate", str(RATE), "--duration", "3600"]
-        self._argv += ["--format", form, "--output", str(path), "--pid", str(pid)]
-
-    def __enter__(self) -> None:
-        self._process = subprocess.Popen(
-            self._argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-
-    def __exit__(self, *_: object) -> None:
-        self._process.send_signal(2)  # what was sampled until now is written
-        self._process.wait()
+@contextmanager
+def _sampled(pid: int, path: Path, form: str) -> Iterator[None]:
+    """Have py-spy sample a process within `with`."""
+    argv = [str(Path(sys.executable).with_name("py-spy")), "record", "--nonblocking"]
+    argv += ["--threads", "--rate", str(RATE), "--duration", "3600"]
+    argv += ["--format", form, "--output", str(path), "--pid", str(pid)]
+    with subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as sampler:
+        try:
+            yield
+        finally:
+            sampler.send_signal(signal.SIGINT)  # what was sampled until now is written
 
 
 def _rename(picture: Path) -> None:
