@@ -16,7 +16,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from jobmgrd.jobs.retention import DEFAULT, HELD, Limits, Policy
+from jobmgrd.jobs.retention import DEFAULT, Limits, Policy
 from protocol.job import Result
 
 RULES_MAX: Final = 99
@@ -64,10 +64,6 @@ class RuleSet(Struct, frozen=True):
             if self._class(n) == rule:
                 return found.name
         return None
-
-    def is_current(self, rule: int) -> bool:
-        """Whether jobs of a class need not be classed anew."""
-        return rule in {DEFAULT, HELD} or rule // _STRIDE == self.generation
 
     def signature(self) -> bytes:
         """What the rules match, in a form to compare: limits and names do not matter."""
