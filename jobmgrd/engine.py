@@ -142,7 +142,7 @@ class Engine:
         orphans: list[Orphan] = []
         for row in recovered.active:
             try:
-                job = rows.replay(row)
+                job = rows.recover(row)
             except ValueError as error:
                 log.error("job.orphaned", id=row.id, reason=str(error))
                 orphans.append(Orphan(row, str(error), self._clock()))

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Literal, TypeAlias
 
+from jobmgrd.jobs import contexts
 from jobmgrd.jobs.states import FATAL, TRANSITIONS
 from jobmgrd.jobs.updates import updated
 from protocol import eventlog
@@ -174,7 +175,8 @@ def replay(id: int, jobspec: Jobspec, jobspec_json: bytes, R: bytes | None, log:
     """The job whose kept eventlog this is.
 
     Raises:
-        FormatError: the eventlog is malformed, or does not begin with a submit event.
+        FormatError: the eventlog is malformed, does not begin with a submit event, or speaks of
+            resources that R does not name.
     """
     entries = eventlog.decode(log)
     if not entries or entries[0].name != "submit":
@@ -183,7 +185,10 @@ def replay(id: int, jobspec: Jobspec, jobspec_json: bytes, R: bytes | None, log:
     job.R = R
     job.ranks = parse(R).ranks if R is not None else ()
     for entry in entries:
+        contexts.check(entry)
         job._take(entry.timestamp, entry.name, entry.context or {})  # noqa: SLF001 - same module
+    if (job.has_resources or job.perilog is not None) and not job.ranks:
+        raise FormatError("eventlog speaks of resources, and R names none")
     job.moves.clear()
     job.entries = log.splitlines(keepends=True)
     job.committed = len(job.entries)

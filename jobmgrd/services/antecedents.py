@@ -9,6 +9,7 @@ from jobmgrd.jobs.dependencies import Outcome
 from jobmgrd.services.lookup import written
 from jobmgrd.store import rows
 from jobmgrd.store.port import Facts, InactiveRow, Store, Tombstone
+from protocol.errors import FormatError
 from protocol.job import Result
 
 PAGE: Final = 250
@@ -51,4 +52,8 @@ def _of(found: InactiveRow | Tombstone | None) -> Ended | None:
 
 def _of_row(row: InactiveRow) -> Ended:
     facts = Facts(row.id, row.result, row.queue, row.userid)
-    return Ended(Outcome.of(rows.replay(row)), facts)
+    try:
+        outcome = Outcome.of(rows.replay(row))
+    except FormatError:  # its record was damaged: what the narrow row says is left
+        outcome = Outcome.remembered(Result(row.result))
+    return Ended(outcome, facts)

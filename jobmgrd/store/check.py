@@ -38,6 +38,19 @@ _LAWS: Final[Mapping[str, str]] = {
         " AND id NOT IN (SELECT id FROM orphan)"
         " AND id NOT IN (SELECT id FROM ended WHERE seq IS NULL)"
     ),
+    "ended jobs with values of the wrong type": (
+        "SELECT count(*) FROM ended WHERE seq IS NULL AND"
+        " (typeof(result), typeof(rule), typeof(userid), typeof(t_clean), typeof(queue))"
+        " != ('integer', 'integer', 'integer', 'real', 'text')"
+    ),
+    "records with values of the wrong type": (
+        "SELECT count(*) FROM inactive WHERE typeof(R) NOT IN ('blob', 'null') OR"
+        " (typeof(urgency), typeof(priority), typeof(status)) != ('integer', 'integer', 'integer')"
+        " OR (typeof(t_submit), typeof(t_depend), typeof(t_priority)) != ('real', 'real', 'real')"
+        " OR (typeof(t_sched), typeof(t_run), typeof(t_cleanup)) != ('real', 'real', 'real')"
+        " OR (typeof(name), typeof(attrs)) != ('text', 'text')"
+        " OR (typeof(jobspec), typeof(eventlog)) != ('blob', 'blob')"
+    ),
     "retention classes that are counted wrong": (
         "SELECT count(*) FROM class_count WHERE n !="
         " (SELECT count(*) FROM ended WHERE seq IS NULL AND ended.rule = class_count.rule)"
@@ -107,6 +120,6 @@ def _unreadable(db: sqlite3.Connection) -> Iterator[str]:
     """Active jobs that the next start would put aside."""
     for row in reads.recover(db).active:
         try:
-            rows.replay(row)
+            rows.recover(row)
         except ValueError as error:
             yield f"job {row.id} cannot be replayed: {error}"

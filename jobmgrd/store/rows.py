@@ -1,11 +1,15 @@
 """Jobs <-> rows: what of a job is kept while it is active, and once it is inactive."""
 
+from typing import Final
+
 from jobmgrd.jobs import job as domain
 from jobmgrd.jobs.job import Job
 from jobmgrd.jobs.times import when
 from jobmgrd.store import listed
 from jobmgrd.store.port import ActiveRow, InactiveRow
 from protocol import jobspec
+from protocol.errors import FormatError
+from protocol.job import State
 
 
 def active(job: Job) -> ActiveRow:
@@ -17,10 +21,39 @@ def replay(row: ActiveRow | InactiveRow) -> Job:
     """The job that a row keeps.
 
     Raises:
-        FormatError: the jobspec or the eventlog cannot be read.
+        FormatError: jobspec, R or eventlog cannot be read, or a value is not of its type: a store
+            takes what it is given, and others than the daemon may have written to its file.
     """
+    for name, type_ in _TYPES.items():
+        value = getattr(row, name)
+        if not isinstance(value, type_):
+            raise FormatError(f"{name}: a value of the wrong type ({type(value).__name__})")
     spec = jobspec.decode(row.jobspec)
-    return domain.replay(row.id, spec, row.jobspec, row.R, row.eventlog)
+    try:
+        return domain.replay(row.id, spec, row.jobspec, row.R, row.eventlog)
+    except RecursionError:
+        raise FormatError("eventlog: nested too deeply") from None
+
+
+_TYPES: Final = {
+    "id": int,
+    "userid": int,
+    "jobspec": bytes,
+    "R": bytes | None,
+    "eventlog": bytes,
+}
+
+
+def recover(row: ActiveRow) -> Job:
+    """The job that an active row keeps.
+
+    Raises:
+        FormatError: as `replay`, or it has ended.
+    """
+    job = replay(row)
+    if job.state is State.INACTIVE:
+        raise FormatError("eventlog has a clean event, and the job is kept as active")
+    return job
 
 
 def inactive(job: Job, rule: int) -> InactiveRow:

@@ -119,7 +119,19 @@ def counters(db: sqlite3.Connection) -> Counters:
 
 
 def recover(db: sqlite3.Connection) -> Recovered:
-    """What the daemon starts from; every part is found by index."""
+    """What the daemon starts from; every part is found by index.
+
+    Values are as they are found. Text that is not UTF-8 shows its bytes escaped: it must not keep
+    the rest from being read.
+    """
+    db.text_factory = lambda data: data.decode(errors="backslashreplace")
+    try:
+        return _recover(db)
+    finally:
+        db.text_factory = str
+
+
+def _recover(db: sqlite3.Connection) -> Recovered:
     numbers = dict(db.execute(sql.COUNTERS))
     newest = (sql.MAX_ACTIVE, sql.MAX_ENDED, sql.MAX_ORPHAN)
     ids = [db.execute(text).fetchone()[0] or 0 for text in newest]

@@ -74,10 +74,11 @@ FACTS: Final = (
     "SELECT id, result, queue, userid, rule, seq FROM ended WHERE id > ? ORDER BY id LIMIT ?"
 )
 
-# reads
+# reads; what is to be bytes is, whoever wrote it: one such row must not hold up purging for ever
 FIND_INACTIVE: Final = (
     "SELECT id, userid, urgency, priority, t_submit, t_run, t_cleanup, t_clean,"
-    " result, status, name, queue, rule, jobspec, R, eventlog,"
+    " result, status, name, queue, rule, ifnull(CAST(jobspec AS BLOB), x''), CAST(R AS BLOB),"
+    " ifnull(CAST(eventlog AS BLOB), x''),"
     " t_depend, t_priority, t_sched, attrs"
     " FROM ended JOIN inactive USING (ord) WHERE id = ?"
 )
@@ -103,9 +104,10 @@ LISTED: Final = (
     " AND {} ORDER BY t_clean DESC, id DESC LIMIT ?"
 )
 """To be completed by jobmgrd.store.sqlite_query."""
-OUTPUT: Final = "SELECT data FROM output WHERE id = ? ORDER BY n"
+OUTPUT: Final = "SELECT ifnull(CAST(data AS BLOB), x'') FROM output WHERE id = ? ORDER BY n"
 OUTPUTS: Final = (
-    "SELECT id, data FROM output WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id, n"
+    "SELECT id, ifnull(CAST(data AS BLOB), x'') FROM output"
+    " WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id, n"
 )
 ORPHANS: Final = "SELECT id, userid, jobspec, R, eventlog, reason, t FROM orphan ORDER BY id"
 PURGE_LOG: Final = (

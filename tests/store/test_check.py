@@ -48,6 +48,8 @@ async def test_a_sound_store_is_counted(path: Path) -> None:
         ("INSERT INTO active SELECT 20, 1, jobspec, R, eventlog FROM active", "both active and"),
         ("DELETE FROM purge_log", "9 purged jobs without a record of their purge"),
         ("INSERT INTO output VALUES (4242, 1, x'00')", "1 outputs of no job"),
+        ("UPDATE ended SET queue = NULL WHERE id = 20", "1 ended jobs with values of the wrong"),
+        ("UPDATE inactive SET eventlog = 'x' WHERE ord = 20", "1 records with values of the wrong"),
         ("UPDATE class_count SET n = n + 1", "1 retention classes that are counted wrong"),
         ("UPDATE queue_count SET kept = 5", "1 queues that are counted wrong"),
         ("UPDATE counter SET n = 7 WHERE name = 'purged'", "2 tombstones that are counted wrong"),
