@@ -36,10 +36,10 @@ class Candidate(NamedTuple):
 
 
 class History(Protocol):
-    """What a decision may ask about the inactive jobs; held classes are not in it."""
+    """What a decision may ask about the inactive jobs."""
 
     def counts(self) -> Mapping[int, int]:
-        """The number of jobs in each class that has any."""
+        """The number of jobs in each class that has any; held ones are not counted."""
 
     def oldest(self, rule: int, limit: int) -> Sequence[Candidate]:
         """At most `limit` jobs of a class, oldest first."""

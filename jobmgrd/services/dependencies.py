@@ -193,7 +193,7 @@ class Dependencies:
 
     async def _recover_ended(self, waits: Sequence[tuple[Job, After]]) -> None:
         found = await look_up(self._store, {after.target for _, after in waits})
-        await self._holds.hold_again([end.facts for end in found.values() if end and end.facts])
+        await self._holds.recover([end.facts for end in found.values() if end and end.facts])
         for job, after in waits:
             end = found[after.target]
             why = "is not known any more" if end is None else never(after, end.outcome)

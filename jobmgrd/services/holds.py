@@ -1,7 +1,9 @@
 """Holds: jobs that an active job depends on are not purged, and do not count for the limits.
 
 A hold is a retention class, changed in the transactions that begin and end it: the submit of the
-dependent, the end of the target, the end of the last dependent. So it is right after any crash.
+dependent, the end of the target, the end of the last dependent. What could not be released in one,
+because somebody was counted on who could not be kept, is released by a heartbeat; and at start what
+is held is a function of the active jobs and the pins. So it is right after any crash.
 """
 
 from collections.abc import Callable, Coroutine, Mapping, Sequence
@@ -21,7 +23,7 @@ log = structlog.get_logger()
 class Holds:
     """Which inactive jobs are held for others.
 
-    `class_of` tells the class of a job that no other depends on.
+    `class_of` tells the class of a job that no other depends on, `is_pinned` whether one has a pin.
     """
 
     def __init__(self, store: Store, spawn: Callable[[Coroutine[Any, Any, None]], object]) -> None:
@@ -29,6 +31,7 @@ class Holds:
         self._spawn = spawn
         self.dependents = Dependents()
         self.class_of: Callable[[Facts], int]
+        self.is_pinned: Callable[[int], bool]
         self._ended: dict[int, Facts] = {}
         self._owed: dict[int, Facts] = {}
 
@@ -66,16 +69,30 @@ class Holds:
             if facts is not None and not dependent.committed:
                 self._owed[target] = facts
 
-    async def hold_again(self, ended: Sequence[Facts]) -> None:
-        """After a restart: these have ended, and active jobs depend on them.
+    async def recover(self, ended: Sequence[Facts]) -> None:
+        """After a restart: these have ended, and active jobs depend on them; nothing else is held.
 
         Raises:
-            StoreError: it cannot be kept.
+            StoreError: the store cannot be read, or it cannot be kept.
         """
         for facts in ended:
             self.keep(facts)
         if ended:
             await self._store.write(Changes(rules=dict.fromkeys((x.id for x in ended), HELD)))
+        left = await self._wrongly_held()
+        if left:
+            log.info("hold.released", ids=[facts.id for facts in left])
+            await self._let_go({facts.id: facts for facts in left})
+
+    async def _wrongly_held(self) -> Sequence[Facts]:
+        """The jobs that are held for nobody; takes time by the number of those that are held."""
+        count = self._store.stats().held
+        if not count:
+            return ()
+        held = await self._store.inspect(lambda history: history.oldest(HELD, count))
+        wrong = [job.id for job in held if job.id not in self and not self.is_pinned(job.id)]
+        rows = await self._store.rows(wrong) if wrong else ()
+        return [Facts(row.id, row.result, row.queue, row.userid) for row in rows]
 
     def on_heartbeat(self) -> None:
         """Let go of what was held for jobs that could not be kept."""

@@ -56,6 +56,7 @@ class Retention:
         self._spawn = spawn
         self._clock = clock
         self._pins = {pin.id: pin for pin in recovered.pins}
+        holds.is_pinned = self._pins.__contains__
         self._generation = Generation.read(recovered.meta.get(META))
         self._rules = RuleSet(generation=self._generation.number)
         self._limits = Limits()

@@ -25,6 +25,7 @@ from tests.services.submitting import (
     state,
     submit,
 )
+from tests.store.sample import ended
 
 HOLD = 0
 
@@ -531,6 +532,39 @@ async def test_a_hold_for_a_job_that_could_not_be_kept_ends_with_a_heartbeat(ben
     bench.store.fault = StoreError(errno.ENOSPC, "no space left")
     bench.holds.on_heartbeat()
     await bench.settle()
+    assert held(bench) == 1
+    bench.store.fault = None
+    bench.holds.on_heartbeat()
+    await bench.settle()
+    assert held(bench) == 0
+
+
+async def test_a_hold_that_a_crash_left_behind_ends_with_the_start(bench: Bench) -> None:
+    """The same, and the crash came before the heartbeat; pins and other holds stay."""
+    target, kept, pinned = [await submit(bench) for _ in range(3)]
+    for job in (target, kept, pinned):
+        await end(bench, job)
+    id = await submit(bench, f"afterok:{target}")
+    other = await submit(bench, f"afterok:{kept}", urgency=HOLD)
+    await bench.ask("job-manager.pin", {"id": pinned, "reason": "evidence"})
+    lost = Job(other + 1, parse(request(f"afterok:{target}")["jobspec"]), b"")
+    bench.holds.dependents.add(lost.id, After("afterok", str(target), target))
+    await end(bench, id)
+    assert held(bench) == 3
+    await bench.boot()
+    bench.router.add(bench.retention)
+    assert held(bench) == 2
+    rules = [(await rule(bench, job))[0] for job in (target, kept, pinned)]
+    assert rules == ["default", "held", "pinned"]
+
+
+async def test_a_hold_that_cannot_be_released_at_the_start_ends_with_a_heartbeat(
+    bench: Bench,
+) -> None:
+    """A full disk does not keep the daemon from starting."""
+    await bench.store.write(Changes(ended=[ended(5, rule=-1)]))
+    bench.store.fault = StoreError(errno.ENOSPC, "no space left")
+    await bench.boot()
     assert held(bench) == 1
     bench.store.fault = None
     bench.holds.on_heartbeat()
