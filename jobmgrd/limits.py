@@ -64,8 +64,9 @@ class Guard:
 
     def __init__(self, limits: Limits = Limits()) -> None:  # noqa: B008 - it is frozen
         self.limits = limits
-        self.refused: Counter[str] = Counter(dict.fromkeys((*LIMITS, "keys"), 0))
-        """How often, by limit; `keys` are connections over tcp whose key is not let in."""
+        self.refused: Counter[str] = Counter(dict.fromkeys((*LIMITS, "keys", "handshakes"), 0))
+        """How often, by limit; of connections over tcp, `keys` are those whose key is not let in,
+        and `handshakes` those that failed before they showed one."""
 
     def refuse(self, name: str) -> RpcError:
         """The error for who asks for more than a limit; it is counted."""

@@ -14,6 +14,7 @@ gives everybody those that they may hear.
 import asyncio
 import errno
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Final
 
 import structlog
@@ -24,6 +25,8 @@ from jobmgrd.call import Gone, PeerGoneError
 from jobmgrd.curve import KeyPair
 from jobmgrd.limits import Guard
 from jobmgrd.publisher import Published
+from jobmgrd.transport.handshakes import Handshakes
+from jobmgrd.transport.refusals import Refusals
 from jobmgrd.transport.zap import Zap
 from jobmgrd.transport.zmq_pub import ZmqPub
 from jobmgrd.transport.zmq_router import Receive, ZmqPeer, ZmqRouter
@@ -129,10 +132,10 @@ class CurveTransport:
         self._own = own
         self._expel = expel
         self._cred = cred
-        self._guard = guard
         self._rebind: asyncio.TimerHandle | None = None
         self._attempts = 0
-        self.zap = Zap(context, self._admit, monotonic)
+        self._zap = Zap(context, self._admit, Refusals("keys", guard, monotonic))
+        self._failures = Refusals("handshakes", guard, monotonic)
         self._rpc = CurveRouter(
             context,
             rpc,
@@ -141,8 +144,8 @@ class CurveTransport:
             guard=guard,
             receive_frames=multipart.receive_known,
         )
-        self._secure(self._rpc.socket, RPC)
-        self._pub = self._make_pub()
+        self._rpc_handshakes = self._secure(self._rpc.socket, RPC)
+        self._make_pub()
 
     def open(self) -> None:
         """Bind, and begin to serve.
@@ -150,17 +153,21 @@ class CurveTransport:
         Raises:
             zmq.ZMQError: an endpoint cannot be bound.
         """
-        self.zap.open()
+        self._zap.open()
+        self._rpc_handshakes.open()
         self._rpc.open()
+        self._pub_handshakes.open()
         self._pub.open()
 
     def close(self) -> None:
         """Stop serving."""
         if self._rebind is not None:
             self._rebind.cancel()
+        self._pub_handshakes.close()
         self._pub.close()
+        self._rpc_handshakes.close()
         self._rpc.close()
-        self.zap.close()
+        self._zap.close()
 
     def deliver(self, event: Published) -> None:
         """See Way."""
@@ -179,21 +186,20 @@ class CurveTransport:
 
     def _admit(self, domain: str, key: str) -> bool:
         cred = self._rpc.creds.get(key)
-        admitted = cred is not None and (domain == RPC or cred.is_owner)
-        self._guard.refused["keys"] += not admitted
-        return admitted
+        return cred is not None and (domain == RPC or cred.is_owner)
 
-    def _make_pub(self) -> ZmqPub:
-        pub = ZmqPub(self._context, self._events, self._cred)
-        self._secure(pub.socket, EVENTS)
-        return pub
+    def _make_pub(self) -> None:
+        self._pub = ZmqPub(self._context, self._events, self._cred)
+        self._pub_handshakes = self._secure(self._pub.socket, EVENTS)
 
     def _renew_pub(self) -> None:
         if self._rebind is not None:
             return  # it is on its way, and lets nobody in who may not hear
         sequence = self._pub.sequence
+        self._pub_handshakes.close()
         self._pub.close(linger=0)
-        self._pub = self._make_pub()
+        self._make_pub()
+        self._pub_handshakes.open()
         self._pub.sequence = sequence
         self._attempts = 0
         self._open_pub()
@@ -211,10 +217,14 @@ class CurveTransport:
                 loop = asyncio.get_running_loop()
                 self._rebind = loop.call_later(REBIND, self._open_pub)
 
-    def _secure(self, socket: "zmq.Socket[bytes]", domain: str) -> None:
+    def _secure(self, socket: "zmq.Socket[bytes]", domain: str) -> Handshakes:
         socket.setsockopt(zmq.CURVE_SERVER, 1)
         socket.setsockopt(zmq.CURVE_PUBLICKEY, self._own.public)
         socket.setsockopt(zmq.CURVE_SECRETKEY, self._own.secret)
         socket.setsockopt(zmq.ZAP_DOMAIN, domain.encode())
         socket.setsockopt(zmq.HANDSHAKE_IVL, HANDSHAKE)
         socket.setsockopt(zmq.HEARTBEAT_IVL, HEARTBEAT)
+        return Handshakes(self._context, socket, partial(self._failed, domain))
+
+    def _failed(self, domain: str, address: str, reason: str) -> None:
+        self._failures.note(domain, address, reason=reason)

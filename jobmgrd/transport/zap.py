@@ -8,21 +8,16 @@ no message can change.
 from collections.abc import Callable
 from typing import Final
 
-import structlog
 import zmq
 from zmq.utils import z85
 
 from jobmgrd import multipart
 from jobmgrd.drain import Drain
-
-log = structlog.get_logger()
+from jobmgrd.transport.refusals import Refusals
 
 ENDPOINT: Final = "inproc://zeromq.zap.01"
 VERSION: Final = b"1.0"
 FRAMES: Final = 7  # version, request id, domain, address, routing id, mechanism, key
-LOGGED_MAX: Final = 10
-"""Refusals that are logged in WINDOW seconds; the others are counted."""
-WINDOW: Final = 60.0
 
 
 class Zap:
@@ -32,19 +27,14 @@ class Zap:
         self,
         context: "zmq.Context[zmq.Socket[bytes]]",
         admit: Callable[[str, str], bool],
-        monotonic: Callable[[], float],
+        refusals: Refusals,
     ) -> None:
         self._admit = admit
-        self._refusals = Refusals(monotonic)
+        self._refusals = refusals
         self._socket = context.socket(zmq.ROUTER)
         self._socket.setsockopt(zmq.LINGER, 0)
         self._socket.bind(ENDPOINT)
         self._drain = Drain(self._socket, self._take)
-
-    @property
-    def refused(self) -> int:
-        """How many connections were refused."""
-        return self._refusals.count
 
     def open(self) -> None:
         """Begin to answer."""
@@ -64,32 +54,8 @@ class Zap:
         key = z85.encode(credentials).decode() if mechanism == b"CURVE" else ""
         admitted = bool(key) and self._admit(domain.decode(), key)
         if not admitted:
-            self._refusals.note(address.decode(errors="replace"), key, domain.decode())
+            self._refusals.note(domain.decode(), address.decode(errors="replace"), key=key)
         verdict = (b"200", b"OK", key.encode()) if admitted else (b"400", b"unknown key", b"")
         status, text, user = verdict
         multipart.send(self._socket, [*head, VERSION, request, status, text, user, b""])
         self._drain.soon()
-
-
-class Refusals:
-    """Counts refused peers, and logs a few of them at a time."""
-
-    def __init__(self, monotonic: Callable[[], float]) -> None:
-        self._monotonic = monotonic
-        self._since = -WINDOW
-        self._logged = self._silent = 0
-        self.count = 0
-
-    def note(self, address: str, key: str, domain: str) -> None:
-        """Take in that a peer was refused."""
-        self.count += 1
-        now = self._monotonic()
-        if now - self._since >= WINDOW:
-            if self._silent:
-                log.warning("curve.refused-more", peers=self._silent)
-            self._since, self._logged, self._silent = now, 0, 0
-        if self._logged < LOGGED_MAX:
-            self._logged += 1
-            log.warning("curve.refused", address=address, key=key, socket=domain)
-        else:
-            self._silent += 1
