@@ -4,11 +4,12 @@ Pure: facts in, findings out. jobmgrd/services/health.py gathers the facts, `job
 the findings beside those that need no daemon.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from msgspec import Struct
 
+from jobmgrd.limits import LIMITS
 from protocol.health import LEVELS, Finding, Level
 
 ROOM_LOW: Final = 1 << 30
@@ -20,6 +21,9 @@ UNBOUNDED: Final = 10_000
 
 LAG: Final = 600.0
 """Seconds by which purging may be behind before it does not keep up."""
+
+REFUSALS: Final = 1000
+"""How often a limit was met since the start, from which on somebody should look."""
 
 EPOCH: Final = 1_704_067_200.0
 """2024-01-01: a clock that shows less was never set."""
@@ -44,6 +48,7 @@ class Facts(Struct, frozen=True):
     archive_error: str  # "" if the archive works, or there is none
     orphans: int
     suppressed: int  # log lines that were too many
+    refused: Mapping[str, int]  # how often each limit was met, and peers were not let in
 
 
 def examine(facts: Facts) -> list[Finding]:
@@ -58,6 +63,7 @@ def examine(facts: Facts) -> list[Finding]:
         _clock(facts),
         _orphans(facts),
         _log(facts),
+        _refusals(facts),
     ]
 
 
@@ -136,6 +142,18 @@ def _log(facts: Facts) -> Finding:
         text = f"{facts.suppressed} log lines were left out, as too many of their kind came"
         return Finding("log", "warning", text, "see the lines with suppressed= in the log")
     return Finding("log", "ok", "no line was left out")
+
+
+def _refusals(facts: Facts) -> Finding:
+    many = {name: n for name, n in facts.refused.items() if n >= REFUSALS}
+    met = [f"{LIMITS[name].key} {n} times" for name, n in many.items() if name in LIMITS]
+    if met:
+        text = f"since the start, clients met {', '.join(met)}"
+        return Finding("refusals", "warning", text, "raise the limit, or find out who asks so much")
+    if many:
+        text = f"since the start, {sum(many.values())} peers over tcp:// were not let in"
+        return Finding("refusals", "warning", text, "see curve.refused in the log for who and why")
+    return Finding("refusals", "ok", "limits are seldom met, and strangers seldom come")
 
 
 def worst(findings: Sequence[Finding]) -> Level:

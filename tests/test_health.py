@@ -5,7 +5,18 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from jobmgrd.health import EPOCH, LAG, ROOM_LOW, ROOM_OUT, UNBOUNDED, Facts, examine, worst
+from jobmgrd.health import (
+    EPOCH,
+    LAG,
+    REFUSALS,
+    ROOM_LOW,
+    ROOM_OUT,
+    UNBOUNDED,
+    Facts,
+    examine,
+    worst,
+)
+from jobmgrd.limits import LIMITS
 
 WELL = Facts(
     now=EPOCH + 1,
@@ -22,6 +33,7 @@ WELL = Facts(
     archive_error="",
     orphans=0,
     suppressed=0,
+    refused=dict.fromkeys((*LIMITS, "keys", "handshakes"), REFUSALS - 1),
 )
 
 
@@ -48,6 +60,13 @@ def test_who_is_well_is_told_so() -> None:
         ({"now": 1.0}, "clock", "error", "never set"),
         ({"orphans": 2}, "orphans", "warning", "2 records"),
         ({"suppressed": 7}, "log", "warning", "7 log lines"),
+        (
+            {"refused": {"requests": REFUSALS}},
+            "refusals",
+            "warning",
+            "requests-per-peer 1000 times",
+        ),
+        ({"refused": {"keys": REFUSALS}}, "refusals", "warning", "1000 peers over tcp://"),
     ],
 )
 def test_each_trouble_is_found_with_advice(

@@ -32,7 +32,8 @@ def doctor(*, everything: bool, as_json: bool) -> None:
     """Look for the usual troubles; exit 1 if there is an error, with what to do next.
 
     Permissions, sockets that nobody answers at, a full disk, no limits, a clock that has jumped,
-    purging that does not keep up, an archive that fails, records put aside, writes that fail.
+    purging that does not keep up, an archive that fails, records put aside, writes that fail,
+    limits that clients meet all the time, strangers at a tcp:// endpoint.
     """
     findings = list(examine(place()))
     status = worst(findings)

@@ -73,6 +73,7 @@ class Exposition:
         yield info
         yield from _jobs(sample.jobs)
         yield from _rpcs(sample.traffic)
+        yield _refused(sample.stats.refused)
         yield from _store(sample.store)
         yield from _purges(sample.stats)
         yield from _events(sample)
@@ -134,6 +135,15 @@ def _rpcs(traffic: Traffic) -> Iterator[Metric]:
     yield _counter("rpc_malformed", "Messages that are no requests.", traffic.malformed)
     text = "Responses to clients that had gone or did not read."
     yield _counter("rpc_dropped", text, traffic.dropped)
+
+
+def _refused(counts: Mapping[str, int]) -> Metric:
+    refused = CounterMetricFamily(
+        "jobmgrd_refused", "How often a limit was met, or a peer not let in.", labels=["limit"]
+    )
+    for limit, n in counts.items():
+        refused.add_metric([limit], n)
+    return refused
 
 
 def _buckets(histogram: Histogram) -> Sequence[tuple[str, float]]:

@@ -197,7 +197,7 @@ async def assemble(parts: Parts) -> Services:
         totals,
         journal,
         stats,
-        Health(engine.commits, store, purge.stats, archive, clock, parts.statedir),
+        Health(engine.commits, store, purge.stats, archive, clock, parts.statedir, router.guard),
         heartbeat,
         config,
         events,

@@ -11,6 +11,7 @@ from jobmgrd.clock import Clock
 from jobmgrd.commits import Commits
 from jobmgrd.health import Facts, examine, worst
 from jobmgrd.jobs.retention import UNLIMITED
+from jobmgrd.limits import Guard
 from jobmgrd.log_limit import LIMIT
 from jobmgrd.router import OWNER, Route
 from jobmgrd.store.port import Store
@@ -29,6 +30,7 @@ class Health:
         archive: Archive | None,
         clock: Clock,
         statedir: Path,
+        guard: Guard,
     ) -> None:
         self._commits = commits
         self._store = store
@@ -36,6 +38,7 @@ class Health:
         self._archive = archive
         self._clock = clock
         self._statedir = statedir
+        self._guard = guard
 
     def routes(self) -> Iterable[Route]:
         """See Service."""
@@ -65,4 +68,5 @@ class Health:
             archive_error=self._archive.stats().last_error if self._archive else "",
             orphans=store.orphans,
             suppressed=LIMIT.suppressed,
+            refused=self._guard.refused,
         )

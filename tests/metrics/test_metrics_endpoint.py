@@ -15,6 +15,8 @@ from tests.e2e.jobs import run_jobs, simulated, submit, wait_for
 CONFIG = """
 [metrics]
 bind = "unix:{{rundir}}/metrics"
+[rpc]
+max-message-size = "64k"
 [job-manager.archive]
 [resource]
 cores = 8
@@ -69,6 +71,8 @@ def test_jobs_rpcs_store_and_purges_are_counted(measured: DaemonProcess) -> None
             client.rpc("job-manager.getattr", {"id": 1, "attrs": []})
         with pytest.raises(RpcError):
             client.rpc("no.such-topic")
+        with pytest.raises(RpcError, match="max-message-size"):
+            client.rpc("job-manager.ping", {"pad": "x" * 70_000})
     found = scrape(measured)
     assert found["jobmgrd_jobs"]["", "inactive"] == 2
     assert found["jobmgrd_jobs"]["", "run"] == 0
@@ -79,6 +83,7 @@ def test_jobs_rpcs_store_and_purges_are_counted(measured: DaemonProcess) -> None
     assert found["jobmgrd_rpc_errors_total"]["job-manager.getattr",] == 1
     assert found["jobmgrd_rpc_errors_total"]["unknown",] == 1
     assert ("config.get",) not in found["jobmgrd_rpc_requests_total"]
+    assert found["jobmgrd_refused_total"]["message_size",] == 1
     assert found["jobmgrd_purged_jobs_total"][()] == 3
     assert found["jobmgrd_purge_batches_total"][()] == 1
     assert found["jobmgrd_archived_jobs_total"][()] == 3

@@ -55,7 +55,7 @@ def sample() -> Sample:
             orphans=0,
             plugins=[],
             clock_jump=0.0,
-            refused={},
+            refused={"streams": 2, "keys": 1},
         ),
         store=StoreStats(3, 0, 0, 0, 1, 0.1, 4096, 0, writes=2, commit_times=Histogram()),
         traffic=Traffic({"a.topic": meter}, 0, 0, 0, 1, 0, 1),
