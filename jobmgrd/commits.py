@@ -86,6 +86,12 @@ class Commits:
         self.rules_of: Callable[[Sequence[Job]], Mapping[int, int]] = lambda _jobs: {}
         """Inactive jobs that change their retention class with a write of these dependent jobs."""
 
+    @property
+    def unwritten(self) -> int:
+        """How many jobs have changed since their last durable write."""
+        under_way = () if self._write is None else (item.job.id for item in self._write.dirty)
+        return len({*self._dirty, *under_way})
+
     def listen(self, listener: Listener) -> None:
         """Have a listener told of all further events."""
         self._listeners.append(listener)

@@ -8,12 +8,13 @@ import os
 import signal
 import socket
 import stat
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from functools import partial
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Final, NoReturn, TypeAlias
 
 import structlog
 import zmq
@@ -55,6 +56,8 @@ PRIVATE: Final = 0o700
 
 STOP_SECONDS: Final = 10.0
 """What a stop may take beyond the time that jobs have to end; systemd waits longer."""
+CLOSE_SECONDS: Final = 1.0
+"""What of it is left, if jobs take all, to close everything else."""
 PASSABLE: Final = 0o711
 TCP: Final = "tcp://"
 
@@ -93,6 +96,7 @@ class Daemon:
         self._access = Access(self._cred.userid)
         self._publisher = Publisher(self._cred)
         self._stop = asyncio.Event()
+        self._closing = ""
 
     async def run(self) -> None:
         """Serve until SIGTERM or SIGINT.
@@ -116,6 +120,7 @@ class Daemon:
         archive = await self._open_archive(stack)
         router = self._make_sockets(stack, tasks)
         await stack.enter_async_context(tasks)  # sockets and store outlive the tasks
+        stack.callback(self._note_closing, "requests")
         stack.callback(router.end_streams)
         self._make_engine(stack, recovered)
         services = await assemble(
@@ -137,7 +142,7 @@ class Daemon:
                 statedir=self._statedir,
             )
         )
-        stack.push_async_callback(services.purge_log.close)
+        stack.callback(services.purge_log.close)
         stack.callback(services.wait.close)
         await self._recover(recovered, services.plugins.introduce)
         await services.dependencies.recover()
@@ -149,6 +154,7 @@ class Daemon:
         for work in (services.heartbeat.run(), notifier.watchdog()):
             stack.callback(tasks.create_task(work).cancel)
         stack.callback(notifier.send, "STOPPING=1")
+        stack.callback(self._limit_stop)
         notifier.send("READY=1")
         log.info(
             "daemon.ready",
@@ -175,6 +181,7 @@ class Daemon:
         self._store = self._make_store(self._path(config.path), config.durability, self._clock)
         recovered = await self._store.open()
         stack.push_async_callback(self._store.close)
+        stack.callback(self._note_closing, "store")
         return recovered
 
     def _make_sockets(self, stack: AsyncExitStack, tasks: asyncio.TaskGroup) -> Router:
@@ -276,6 +283,7 @@ class Daemon:
         self._engine = Engine(self._store, scheduler, self._make_executor, self._clock)
         self._engine.max_jobid = recovered.max_jobid
         stack.push_async_callback(self._stop_engine)
+        stack.callback(self._note_closing, "jobs")
 
     async def _recover(self, recovered: Recovered, introduce: Callable[[Job], None]) -> None:
         try:
@@ -286,8 +294,35 @@ class Daemon:
     async def _stop_engine(self) -> None:
         """Do with running jobs as configured; a daemon that fails leaves them to the next."""
         leave = not self._stop.is_set() or self._loaded.config.exec.on_stop == "leave"
-        within = self._loaded.config.exec.kill_timeout + STOP_SECONDS
+        within = self._stop_seconds - CLOSE_SECONDS
         await self._engine.stop("jobmgrd was stopped", leave=leave, within=within)
+
+    @property
+    def _stop_seconds(self) -> float:
+        return self._loaded.config.exec.kill_timeout + STOP_SECONDS
+
+    def _note_closing(self, part: str) -> None:
+        """Remember what is taken down next, for who asks what a stop waits for."""
+        self._closing = part
+
+    def _limit_stop(self) -> None:
+        """Let the stop that begins now take so long and no longer, whatever it waits for.
+
+        A file system that hangs holds the store's threads, which nobody can end, and asyncio and
+        the interpreter would wait for them: the process has to go without them.
+        """
+        asyncio.get_running_loop().call_later(self._stop_seconds, self._abandon)
+
+    def _abandon(self) -> NoReturn:
+        """Leave everything as a crash would: what was answered is durable, the rest is not."""
+        log.error(
+            "daemon.stop-incomplete",
+            waiting_for=self._closing,
+            unwritten_jobs=self._engine.commits.unwritten,
+            reason=self._engine.commits.failure or "it does not come back",
+        )
+        sys.stderr.flush()
+        os._exit(1)
 
     async def _open_archive(self, stack: AsyncExitStack) -> Archive | None:
         config = self._loaded.config.job_manager.archive
@@ -295,6 +330,7 @@ class Daemon:
             return None
         archive = SqliteArchive(self._path(config.path))
         stack.push_async_callback(archive.close)
+        stack.callback(self._note_closing, "archive")
         try:
             await archive.open()
         except ArchiveError as error:  # jobs run and are kept; purging waits for it

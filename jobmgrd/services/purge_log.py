@@ -7,12 +7,11 @@ of seq, and kept in the purge log, from which a consumer that missed some can ha
 import asyncio
 import errno
 from collections.abc import Callable, Coroutine, Iterable, Sequence
-from contextlib import suppress
 from typing import Any, Final
 
 from jobmgrd.call import Stream
 from jobmgrd.router import Route, Router, Scope, cancel_route
-from jobmgrd.store.port import Changes, PurgeRecord, Store, StoreError
+from jobmgrd.store.port import Changes, PurgeRecord, Store
 from protocol.errors import RpcError
 from protocol.events import PurgeEvent
 from protocol.retention import PurgeLogRequest
@@ -69,11 +68,9 @@ class PurgeLog:
             self._noted = self._published
             self._store.write(Changes(published=self._noted)).add_done_callback(_look_away)
 
-    async def close(self) -> None:
-        """Note the last ones."""
-        if self._published > self._noted:
-            with suppress(StoreError):
-                await self._store.write(Changes(published=self._published))
+    def close(self) -> None:
+        """Note the last ones; the store finishes what it was asked for before it closes."""
+        self.on_heartbeat()
 
     def replay(self, stream: Stream, request: PurgeLogRequest) -> Coroutine[Any, Any, None]:
         """Begin a stream: the records with seq > since, then, if asked, those to come."""

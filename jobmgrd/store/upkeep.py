@@ -16,6 +16,7 @@ import os
 import sqlite3
 import struct
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -58,6 +59,11 @@ class Upkeep:
         reserve = PAGE_LIMIT * int(self._page_size) + PURGE_BYTES
         self._reserve = Reserve(path.with_name(path.name + ".reserve"), reserve)
         self.free_pages = self._count_free()
+        self.size = 0
+        """Bytes of the file and its log, without the reserve, as of the last commit or checkpoint.
+
+        Whoever asks for it does not touch the file system, which may hang."""
+        self._measure()
 
     @property
     def free(self) -> int:
@@ -69,10 +75,6 @@ class Upkeep:
         """Whether room is set aside."""
         return self._reserve.there
 
-    def size(self) -> int:
-        """Bytes of the file and its log, without the reserve."""
-        return self._path.stat().st_size + self._wal.stat().st_size
-
     @property
     def patience(self) -> float | None:
         """Seconds that the writer may wait for work before it calls idle(); None is for ever."""
@@ -83,6 +85,7 @@ class Upkeep:
     def note_commit(self, *, freed: bool) -> None:
         """Take in that a group was committed, and whether it deleted rows."""
         self._dirty = self._after_commit = True
+        self._measure()
         if freed:
             self.free_pages = self._count_free()
 
@@ -139,6 +142,7 @@ class Upkeep:
             busy, frames, copied = self._db.execute(query).fetchone()
         except sqlite3.Error:
             return False
+        self._measure()
         return not busy and frames == copied
 
     def _give_back(self) -> None:
@@ -155,6 +159,10 @@ class Upkeep:
         self._last_step = time.monotonic()
         faster = self._last_step - start < _STEP_SECONDS
         self._step = min(self._step * 2, _STEP_MAX) if faster else max(self._step // 2, 1)
+
+    def _measure(self) -> None:
+        with suppress(OSError):  # somebody moved a file away: the next commit meets it
+            self.size = self._path.stat().st_size + self._wal.stat().st_size
 
     def _count_free(self) -> int:
         (pages,) = self._db.execute("PRAGMA freelist_count").fetchone()

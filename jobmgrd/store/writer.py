@@ -97,7 +97,7 @@ class Writer:
             purge_log_from=counters.purge_log_from,
             tombstones=counters.tombstones,
             orphans=counters.orphans,
-            size=self._upkeep.size(),
+            size=self._upkeep.size,
             free=self._upkeep.free,
             writes=self._writes,
             commit_times=self._times,

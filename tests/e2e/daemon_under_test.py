@@ -2,6 +2,7 @@
 
 KILL_AT, KILL_NTH: see tests/faulty_store.py.
 FAULT_SEED: see tests/scheduled_faults.py. WALL_OFFSET: a file with seconds to add to the time.
+HANG: see tests/hanging_store.py. STOP_SECONDS: instead of the daemon's own.
 """
 
 import asyncio
@@ -13,6 +14,7 @@ from typing import cast
 
 import click
 
+from jobmgrd import daemon as daemon_module
 from jobmgrd import logs
 from jobmgrd.config import load
 from jobmgrd.daemon import Daemon
@@ -20,6 +22,7 @@ from jobmgrd.store.port import Store
 from jobmgrd.store.schema import Durability
 from jobmgrd.store.sqlite import SqliteStore
 from tests.faulty_store import Point, faulty
+from tests.hanging_store import hanging
 from tests.scheduled_faults import scheduled
 
 
@@ -30,6 +33,7 @@ from tests.scheduled_faults import scheduled
 def main(config: Path, rundir: Path, statedir: Path) -> None:
     """Run the daemon."""
     logs.configure("info", "json")
+    daemon_module.STOP_SECONDS = float(os.environ.get("STOP_SECONDS", daemon_module.STOP_SECONDS))  # type: ignore[misc]
     daemon = Daemon(load(config), config, rundir, statedir, make_store, wall)
     asyncio.run(daemon.run())
 
@@ -39,6 +43,8 @@ def make_store(path: Path, durability: Durability, clock: Callable[[], float]) -
     store = SqliteStore(path, durability=durability, clock=clock)
     if "FAULT_SEED" in os.environ:
         return scheduled(store, path, int(os.environ["FAULT_SEED"]))
+    if "HANG" in os.environ:
+        return hanging(store, Path(os.environ["HANG"]))
     if "KILL_AT" not in os.environ:
         return store
     point = cast("Point", os.environ["KILL_AT"])
