@@ -18,13 +18,17 @@ READY: Final = "event.ready."
 
 
 class PurgeEvent(Struct, frozen=True):
-    """job-purge-inactive: one committed batch. `t` is UNIX time."""
+    """job-purge-inactive: one committed batch. `t` is UNIX time.
+
+    `seq` counts within an `epoch`: another one means that the history was replaced, by a backup.
+    """
 
     jobs: Sequence[int]
     seq: int
     t: float
     reason: str
     userid: int
+    epoch: str = ""
 
 
 class JobStateEvent(Struct, frozen=True):

@@ -224,6 +224,7 @@ class PurgeStats(Struct, frozen=True):
     tombstones: int
     pins: int
     reclassing: bool  # jobs are being classed by new retention rules
+    epoch: str  # in which seq counts; another one after a restore
 
 
 class StoreStats(Struct, frozen=True):

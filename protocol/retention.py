@@ -58,10 +58,14 @@ class RetentionReply(Struct, frozen=True, omit_defaults=True):
 
 
 class PurgeLogRequest(Struct, frozen=True):
-    """job-manager.purge-log: records with seq > since; with `follow`, and those to come."""
+    """job-manager.purge-log: records with seq > since; with `follow`, and those to come.
+
+    `epoch` is that of `since`: the request is refused with ESTALE if the history is another one.
+    """
 
     since: int = 0
     follow: bool = False
+    epoch: str | None = None
 
 
 class OrphanReply(Struct, frozen=True):

@@ -79,18 +79,22 @@ def pub(topic: str, payload: dict[str, Any] | None) -> None:
     metavar="SEQ",
     help="Begin after the batch with this number  [default: after the last one]",
 )
+@click.option("--epoch", metavar="EPOCH", help="In which SEQ counts, as --json shows it.")
 @click.option("-c", "--count", type=click.IntRange(min=1), help="Exit after this many batches.")
 @click.option("-v", "--verbose", is_flag=True, help="Print all ids.")
 @click.option("--json", "as_json", is_flag=True, help="Print each batch as a JSON object.")
-def purges(since: int | None, count: int | None, *, verbose: bool, as_json: bool) -> None:
+def purges(
+    since: int | None, epoch: str | None, count: int | None, *, verbose: bool, as_json: bool
+) -> None:
     """Follow what is purged: a line a batch, each once and in order, over restarts too.
 
     The line has the batch's number, its time, how many jobs went, why, and their ids. Go on from
-    a number that was seen before with --since.
+    a number that was seen before with --since. Exits with 1 once the numbers are those of another
+    history, since a backup was put in place; --epoch tells that of a number seen earlier, too.
     """
     shown = as_line if not as_json else lambda batch, _: msgspec.json.encode(batch).decode()
     with about("event purges"):
-        asyncio.run(_follow(since, count, lambda batch: click.echo(shown(batch, verbose))))
+        asyncio.run(_follow(since, epoch, count, lambda batch: click.echo(shown(batch, verbose))))
 
 
 def as_line(batch: PurgeEvent, every_id: bool) -> str:
@@ -103,9 +107,12 @@ def as_line(batch: PurgeEvent, every_id: bool) -> str:
 
 
 async def _follow(
-    since: int | None, count: int | None, show: Callable[[PurgeEvent], object]
+    since: int | None,
+    epoch: str | None,
+    count: int | None,
+    show: Callable[[PurgeEvent], object],
 ) -> None:
-    async with connect_async() as client, aclosing(follow_purges(client, since)) as batches:
+    async with connect_async() as client, aclosing(follow_purges(client, since, epoch)) as batches:
         left = count
         async for batch in batches:
             show(batch)

@@ -121,10 +121,11 @@ async def assemble(parts: Parts) -> Services:
     annotate = Annotate(engine, journal.annotated)
 
     told = (partial(publish, PURGE), journal.purged, job_stats.purged, plugins.purged)
-    purge_log = PurgeLog(store, router, partial(_announce, told), seq=store.stats().purge_seq)
+    epoch, seq = parts.recovered.epoch, store.stats().purge_seq
+    purge_log = PurgeLog(store, router, partial(_announce, told), epoch=epoch, seq=seq)
     purger = Purger(store, archive, purge_log, clock)
     purge_run = PurgeRun(store, retention, purger, parts.spawn, clock, userid=parts.cred.userid)
-    purge = Purge(engine, store, retention, purger, purge_run, clock)
+    purge = Purge(engine, store, retention, purger, purge_run, clock, epoch)
     for periodic in (
         partial(_publish_again, purge_log, list(parts.recovered.unpublished)),
         retention.on_heartbeat,

@@ -50,6 +50,7 @@ class Purge:
         purger: Purger,
         run: PurgeRun,
         clock: Callable[[], float],
+        epoch: str,
     ) -> None:
         self._engine = engine
         self._store = store
@@ -57,6 +58,7 @@ class Purge:
         self._purger = purger
         self._run = run
         self._clock = clock
+        self._epoch = epoch
 
     def routes(self) -> Iterable[Route]:
         """See Service."""
@@ -83,6 +85,7 @@ class Purge:
             tombstones=stats.tombstones,
             pins=self._retention.pins,
             reclassing=not self._retention.complete,
+            epoch=self._epoch,
         )
 
     # --- requests ---------------------------------------------------------------------------

@@ -31,11 +31,13 @@ class PurgeLog:
         router: Router,
         publish: Callable[[PurgeEvent], object],
         *,
+        epoch: str,
         seq: int,
     ) -> None:
         self._store = store
         self._router = router
         self._publish = publish
+        self.epoch = epoch
         self._next = seq + 1
         self._published = self._noted = 0
         self._early: dict[int, PurgeRecord] = {}
@@ -59,7 +61,7 @@ class PurgeLog:
 
     def publish(self, record: PurgeRecord) -> None:
         """Publish a batch, perhaps again after a crash."""
-        self._publish(_event(record))
+        self._publish(self._event(record))
         self._published = record.seq
 
     def on_heartbeat(self) -> None:
@@ -77,6 +79,9 @@ class PurgeLog:
         stats = self._store.stats()
         if request.since < 0:
             raise RpcError(errno.EINVAL, "since must be >= 0")
+        if request.epoch not in (None, self.epoch):
+            text = f"since {request.since} is of epoch {request.epoch}, this is {self.epoch}"
+            raise RpcError(errno.ESTALE, f"{text}: the history was replaced: resync")
         if request.since > stats.purge_seq:
             text = f"since {request.since} is beyond the last seq {stats.purge_seq}: resync"
             raise RpcError(errno.ESTALE, text)
@@ -85,8 +90,13 @@ class PurgeLog:
             raise RpcError(errno.ESTALE, text)
         return self._send(stream, request)
 
+    def _event(self, record: PurgeRecord) -> PurgeEvent:
+        return PurgeEvent(
+            record.jobs, record.seq, record.t, record.reason, record.userid, self.epoch
+        )
+
     async def _send(self, stream: Stream, request: PurgeLogRequest) -> None:
-        follower = _Follower(stream, request.since)
+        follower = _Follower(stream, request.since, self._event)
         if request.follow:  # before reading, so that nothing falls between
             self._followers.append(follower)
             stream.on_close = lambda: self._followers.remove(follower)
@@ -106,9 +116,12 @@ class PurgeLog:
 class _Follower:
     """A stream, the last seq that it was sent, and the records that wait until it has caught up."""
 
-    def __init__(self, stream: Stream, seq: int) -> None:
+    def __init__(
+        self, stream: Stream, seq: int, event_of: Callable[[PurgeRecord], PurgeEvent]
+    ) -> None:
         self.seq = seq
         self._stream = stream
+        self._event_of = event_of
         self._held: list[PurgeRecord] | None = []
 
     def take(self, record: PurgeRecord) -> None:
@@ -124,7 +137,7 @@ class _Follower:
         """Send a record, unless it was sent before."""
         if record.seq > self.seq:
             self.seq = record.seq
-            self._stream.send(_event(record))
+            self._stream.send(self._event_of(record))
 
     def release(self) -> None:
         """Send what was held back, and hold no more."""
@@ -136,7 +149,3 @@ class _Follower:
 def _look_away(future: "asyncio.Future[None]") -> None:
     """A note that was not taken costs a repetition after a crash, no more."""
     future.exception()
-
-
-def _event(record: PurgeRecord) -> PurgeEvent:
-    return PurgeEvent(record.jobs, record.seq, record.t, record.reason, record.userid)

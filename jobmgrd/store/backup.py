@@ -3,7 +3,8 @@
 A copy is one snapshot (VACUUM INTO, sqlite.org/lang_vacuum.html): what was answered before it
 began is in it whole, and later commits are not in it at all. It appears under its name once it is
 durable. The copy of a store knows when it was made, since a store that goes back in time must not
-give ids out again that it gave out after that: see `restore`.
+give ids out again that it gave out after that: see `restore`. It has no epoch, so that whoever goes
+on with it, however it was put in place, begins another one (jobmgrd/store/epoch.py).
 """
 
 import errno
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from jobmgrd.store import statements as sql
+from jobmgrd.store.epoch import EPOCH
 from jobmgrd.store.lock import Lock
 from jobmgrd.store.port import StoreError
 from jobmgrd.store.schema import FORMAT, connect
@@ -56,7 +58,7 @@ def back_up(source: Path, target: Path, t: float) -> None:
     with _appearing(target) as partial:
         snapshot(source, partial)
         with _errors(target), closing(connect(partial, "rw")) as db:
-            db.execute(sql.PUT_META, (MADE, repr(t).encode()))
+            db.executemany(sql.PUT_META, [(MADE, repr(t).encode()), (EPOCH, b"")])
 
 
 def restore(
@@ -112,7 +114,7 @@ def _go_on(db: sqlite3.Connection, copy: Path, now: float, forget: Sequence[str]
         raise StoreError(errno.EINVAL, f"{copy} is not a backup: `jobmgrd backup` makes them")
     since = max(now - float(found.meta[MADE]), 0.0) + SLACK
     db.execute(sql.FORGOTTEN_ID, (jobid.later(found.max_jobid, int(since * 1000)),))
-    db.executemany(sql.PUT_META, [(name, b"") for name in forget])
+    db.executemany(sql.PUT_META, [(name, b"") for name in (*forget, EPOCH)])
     return len(found.active)
 
 

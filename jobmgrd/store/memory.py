@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 from jobmgrd.jobs.match import assume, predicate
 from jobmgrd.jobs.retention import HELD, History, Limits
+from jobmgrd.store.epoch import new_epoch
 from jobmgrd.store.memory_history import MemoryHistory, candidate
 from jobmgrd.store.port import (
     ActiveRow,
@@ -66,6 +67,7 @@ class MemoryStore:
         self._published = 0
         self._max_jobid = 0
         self._commits = 0
+        self._epoch = new_epoch()
 
     async def open(self) -> Recovered:
         """Begin, or begin again; see the port."""
@@ -75,6 +77,7 @@ class MemoryStore:
             pins=sorted(self._pins.values(), key=lambda pin: pin.id),
             max_jobid=self._max_jobid,
             meta=dict(self._meta),
+            epoch=self._epoch,
             unpublished=await self.purge_log(self._published, len(self._purge_log)),
         )
 

@@ -192,6 +192,7 @@ class Recovered(Struct, frozen=True):
     meta: Mapping[str, bytes]
     unpublished: Sequence[PurgeRecord]  # committed, perhaps not announced
     pins: Sequence[Pin] = ()
+    epoch: str = ""  # names this history: a store that is restored begins another one
 
 
 class StoreStats(Struct, frozen=True):
@@ -233,7 +234,7 @@ class Store(Protocol):
     """The port. One event loop uses it; all coroutines and futures belong to that loop."""
 
     async def open(self) -> Recovered:
-        """Open or create the store, and take its lock.
+        """Open or create the store, and take its lock; one without an epoch is given one.
 
         Raises:
             StoreLockedError: a living daemon uses it.

@@ -19,8 +19,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+from msgspec.structs import replace
+
 from jobmgrd.jobs.retention import History, Limits
 from jobmgrd.store import sqlite_reads as reads
+from jobmgrd.store import statements as sql
+from jobmgrd.store.epoch import EPOCH, new_epoch
 from jobmgrd.store.lock import Lock
 from jobmgrd.store.port import (
     Changes,
@@ -193,6 +197,9 @@ class SqliteStore:
             self._lock.acquire()
             db = open_writer(self._path, self._durability)
             recovered = reads.recover(db)
+            if not recovered.epoch:
+                recovered = replace(recovered, epoch=new_epoch())
+                db.execute(sql.PUT_META, (EPOCH, recovered.epoch.encode()))
             self._reader = open_reader(self._path)
             register(self._reader)
             writer = Writer(db, self._path, reads.counters(db), self._clock, self._report)

@@ -9,6 +9,7 @@ from operator import itemgetter
 from jobmgrd.jobs.retention import HELD
 from jobmgrd.store import statements as sql
 from jobmgrd.store.counters import Counters
+from jobmgrd.store.epoch import EPOCH
 from jobmgrd.store.port import (
     ActiveRow,
     Count,
@@ -133,12 +134,19 @@ def recover(db: sqlite3.Connection) -> Recovered:
 
 def _recover(db: sqlite3.Connection) -> Recovered:
     numbers = dict(db.execute(sql.COUNTERS))
+    meta = dict(db.execute(sql.META))
     newest = (sql.MAX_ACTIVE, sql.MAX_ENDED, sql.MAX_ORPHAN)
     ids = [db.execute(text).fetchone()[0] or 0 for text in newest]
     return Recovered(
         active=[ActiveRow(*row) for row in db.execute(sql.ACTIVE)],
         pins=[Pin(*row) for row in db.execute(sql.PINS)],
         max_jobid=max(*ids, numbers["forgotten_id"]),
-        meta=dict(db.execute(sql.META)),
+        epoch=_text(meta.pop(EPOCH, b"")),
+        meta=meta,
         unpublished=purge_log(db, numbers["published"], -1),
     )
+
+
+def _text(value: object) -> str:
+    """A name that `meta` keeps; "" for what is none."""
+    return value.decode(errors="replace") if isinstance(value, bytes) else ""

@@ -138,6 +138,10 @@ def test_purges_are_followed_from_any_batch_on(daemon: DaemonProcess) -> None:
     assert line.split()[2:] == ["4", "purge", *ids[1:]]
     batch = json.loads(jobmgr("event", "purges", "--since=1", "-c1", "--json").stdout)
     assert [jobid.encode(id_) for id_ in batch["jobs"]] == ids[1:]
+    words = ["event", "purges", "--since=1", "-c1", "--epoch"]
+    assert jobmgr(*words, batch["epoch"]).exit_code == 0
+    other = jobmgr(*words, "other")
+    assert (other.exit_code, other.stderr.count("the history was replaced: resync")) == (1, 1)
     beyond = jobmgr("event", "purges", "--since=9")
     assert beyond.exit_code == 1
     assert beyond.stderr.startswith("jobmgr: event purges: since 9 is beyond the last seq 2")

@@ -45,6 +45,10 @@ def test_a_since_that_cannot_be_served_is_refused(
     with pytest.raises(RpcError, match="beyond the last seq 3: resync") as caught:
         replay(daemon, since=4)
     assert caught.value.errnum == errno.ESTALE
+    with pytest.raises(RpcError, match=r"is of epoch other, this is [0-9a-f]{16}: the history"):
+        replay(daemon, since=1, epoch="other")
+    (epoch,) = {str(record["epoch"]) for record in replay(daemon)}
+    assert len(replay(daemon, since=1, epoch=epoch)) == 2
     with pytest.raises(RpcError, match="since must be >= 0"):
         replay(daemon, since=-1)
 

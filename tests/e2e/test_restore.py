@@ -1,12 +1,18 @@
 """jobmgrd check, backup and restore, beside a daemon that runs and after it is lost."""
 
+import asyncio
+import errno
 import shutil
 import subprocess
 import sys
+from collections.abc import AsyncIterator
+from contextlib import aclosing
 
 import pytest
 
-from jobmgrd.client import RpcError
+from jobmgrd.client import Client, RpcError, follow_purges
+from jobmgrd.client.follower import Follower
+from protocol.events import PurgeEvent
 from tests.conftest import DaemonProcess
 from tests.e2e.jobs import run_jobs
 
@@ -58,6 +64,70 @@ def test_a_lost_state_directory_is_restored_from_a_backup(daemon: DaemonProcess)
     assert checked.returncode == 0
     assert "sound (version 1; 0 active and 5 inactive jobs, 2 purged" in checked.stdout
     assert "archive.sqlite: sound (version 1; 2 jobs)" in checked.stdout
+
+
+async def test_followers_notice_that_history_was_replaced(daemon: DaemonProcess) -> None:
+    """The numbers of purges go on from the backup's, and reach and pass what was seen before.
+
+    One is far behind, one ahead of the backup, and one comes late and brings its own number: none
+    is told batches of the new history as if they were those it waits for.
+    """
+    history = await asyncio.to_thread(run_jobs, daemon, 8)
+    await asyncio.to_thread(purge_to, daemon, 7)
+    backup = str(daemon.directory / "backup")
+    assert jobmgrd(daemon, "backup", backup).returncode == 0
+    async with (
+        asyncio.timeout(50),
+        Client(daemon.uri) as client,
+        aclosing(follow_purges(client, since=0)) as behind,
+        aclosing(follow_purges(client, since=0)) as ahead,
+        Follower(daemon.uri) as follower,
+    ):
+        first = await anext(behind)
+        seen = [await anext(ahead)]
+        for left in (6, 5):
+            await asyncio.to_thread(purge_to, daemon, left)
+            seen.append(await anext(ahead))
+        assert [batch.seq for batch in seen] == [1, 2, 3]
+        assert {batch.epoch for batch in seen} == {first.epoch}
+        await follower.until(lambda jobs: set(jobs) == set(history[3:]))
+
+        daemon.kill()
+        restored = await asyncio.to_thread(jobmgrd, daemon, "restore", backup, "--replace")
+        assert restored.returncode == 0, restored.stderr
+        await asyncio.to_thread(daemon.start)
+        for left in (4, 3, 2, 1):  # seq 2 to 5: beyond what anybody saw
+            await asyncio.to_thread(purge_to, daemon, left)
+        for stream in (behind, ahead):
+            told: list[PurgeEvent] = []
+            with pytest.raises(RpcError, match="the history was replaced: resync") as caught:
+                await tell(stream, told)
+            assert caught.value.errnum == errno.ESTALE
+            assert {batch.epoch for batch in told} <= {first.epoch}  # came before, and was unread
+        late = follow_purges(client, since=seen[-1].seq, epoch=seen[-1].epoch)
+        with pytest.raises(RpcError, match=f"since 3 is of epoch {first.epoch}, this is "):
+            await anext(late)
+
+        now = (await client.rpc("job-manager.stats-get"))["purge"]
+        assert now["seq"] == 5
+        assert now["epoch"] != first.epoch
+        async with aclosing(follow_purges(client, 4, now["epoch"])) as again:
+            last = await anext(again)
+        assert (last.seq, last.epoch) == (5, now["epoch"])
+        await follower.until(lambda jobs: set(jobs) == set(history[7:]))
+        assert follower.jobs.stats.resyncs == 1
+        assert follower.jobs.stats.anomalies == 0
+
+
+async def tell(stream: AsyncIterator[PurgeEvent], told: list[PurgeEvent]) -> None:
+    """Take what comes."""
+    async for batch in stream:
+        told.append(batch)  # noqa: PERF401 - what comes before an error counts
+
+
+def purge_to(daemon: DaemonProcess, left: int) -> None:
+    """Purge until this many jobs are left."""
+    assert daemon.rpc("job-manager.purge", {"num_limit": left, "force": True})["count"]
 
 
 def test_a_damaged_store_stops_the_start_and_says_what_to_do(daemon: DaemonProcess) -> None:

@@ -39,7 +39,7 @@ def sample() -> Sample:
         totals={**ended, "failed": 0},
         name='ba"tch\n',
     )
-    purge = PurgeStats(1, 2, 3.0, True, 4.0, 5, 6, 7.0, 8.0, "disk", 9, 10, False)
+    purge = PurgeStats(1, 2, 3.0, True, 4.0, 5, 6, 7.0, 8.0, "disk", 9, 10, False, "e")
     return Sample(
         jobs=JobCounts(states, 2, 1, 0, 0, 0, ended, queues=[batch]),
         stats=StatsReply(

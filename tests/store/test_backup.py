@@ -3,6 +3,7 @@
 
 import asyncio
 import errno
+import shutil
 import stat
 from pathlib import Path
 
@@ -69,6 +70,29 @@ class TestCopy:
         assert await writing > 2010
         await store.close()
         assert [check(tmp_path / f"{n}").faults for n in range(10)] == [()] * 10
+
+    @pytest.mark.parametrize("way", ["restored", "put in place by hand"])
+    async def test_who_goes_on_with_it_begins_another_epoch(
+        self, tmp_path: Path, copy: Path, way: str
+    ) -> None:
+        """Each time anew; the store that it was made of goes on in its own."""
+        epochs = []
+        for place in ("first", "first", "second", "third"):
+            path = tmp_path / place / "jobs.sqlite"
+            if not path.exists() and place != "first":
+                path.parent.mkdir(mode=0o700)
+                if way == "restored":
+                    restore(copy, path, 2.0)
+                else:
+                    shutil.copy(copy, path)
+            store = SqliteStore(path)
+            epochs.append((await store.open()).epoch)
+            await store.close()
+            if not copy.exists():
+                back_up(path, copy, 1.0)
+        assert all(epochs)
+        assert epochs[0] == epochs[1]
+        assert len(set(epochs)) == 3
 
     async def test_nothing_is_written_over(self, tmp_path: Path, copy: Path) -> None:
         """A file that has the name stays as it is."""

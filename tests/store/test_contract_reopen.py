@@ -80,6 +80,20 @@ class TestReopen:
         assert (await store.open()).pins == [new, other]
         await store.close()
 
+    async def test_a_history_keeps_its_epoch(self, make: Callable[[], Store]) -> None:
+        """And it is no value of the engine's."""
+        store = make()
+        first = await store.open()
+        assert first.epoch
+        assert first.meta == {}
+        await store.write(Changes(meta={"k": b"v"}))
+        await store.close()
+        store = make()
+        again = await store.open()
+        assert again.epoch == first.epoch
+        assert again.meta == {"k": b"v"}
+        await store.close()
+
     async def test_a_record_put_aside_is_neither_active_nor_inactive(
         self, make: Callable[[], Store]
     ) -> None:

@@ -57,6 +57,7 @@ class TestEveryVersion:
         recovered = await store.open()
         assert [row.id for row in recovered.active] == RUNNING + QUEUED
         assert [pin.id for pin in recovered.pins] == [PINNED]
+        assert recovered.epoch  # a store that has none is given one
         assert isinstance(await store.find(PURGED), Tombstone)
         failed = await store.find(FAILED)
         assert isinstance(failed, InactiveRow)
