@@ -12,8 +12,8 @@ from typing import Any, Final, TypeAlias
 
 from msgspec import Struct
 
-from jobmgrd.jobs.job import Job
-from protocol import eventlog, jobid
+from jobmgrd.jobs.outcome import Outcome
+from protocol import jobid
 from protocol.errors import FormatError
 from protocol.job import Result
 
@@ -112,44 +112,6 @@ def _target(scheme: str, value: str) -> int:
     except FormatError:
         text = f'dependency: {scheme}: "{value[:64]}" is not a valid jobid'
         raise FormatError(text) from None
-
-
-class Outcome(Struct, frozen=True):
-    """What is known of how a target ended; None is "not any more"."""
-
-    result: Result
-    ran: bool | None  # it had resources
-    started: bool | None
-    excepted: bool | None  # it was a fatal exception that ended it
-
-    @classmethod
-    def of(cls, job: Job) -> "Outcome":
-        """The outcome of a job that has ended."""
-        return cls(job.result, job.t_run > 0, job.started, _ended_by_exception(job))
-
-    @classmethod
-    def remembered(cls, result: Result) -> "Outcome":
-        """The outcome of a purged job, of which only the result is left.
-
-        Jobs that completed or ran out of time have run, and those that failed as good as always;
-        of a canceled one nobody knows.
-        """
-        ran = None if result is Result.CANCELED else True
-        excepted = {Result.COMPLETED: False, Result.TIMEOUT: True}.get(result)
-        return cls(result, ran, ran, excepted)
-
-
-def _ended_by_exception(job: Job) -> bool:
-    """Whether the first event that could lead to CLEANUP was an exception."""
-    if job.exception is None:
-        return False
-    for line in job.entries:
-        entry = eventlog.decode_line(line)
-        if entry.name == "finish":
-            return False
-        if entry.name == "exception" and (entry.context or {}).get("severity") == 0:
-            return True
-    return False
 
 
 NEVER_STARTED: Final = "never started"

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, Literal, TypeAlias
 
 from jobmgrd.jobs import contexts
+from jobmgrd.jobs.outcome import EXCEPTED, RAN, STARTED
 from jobmgrd.jobs.states import FATAL, TRANSITIONS
 from jobmgrd.jobs.updates import updated
 from protocol import eventlog
@@ -49,6 +50,7 @@ class Job:
         "entries",
         "epilog_done",
         "exception",
+        "fate",
         "flags",
         "has_output",
         "has_resources",
@@ -100,6 +102,7 @@ class Job:
         self.has_resources = self.has_output = self.immutable = False
         self.start_asked = self.started = self.end_asked = False
         self.status: int | None = None
+        self.fate = 0  # what others depend on beside its result (jobmgrd.jobs.outcome)
         self.exception: tuple[str, int, str] | None = None  # type, severity, note; first fatal one
         self.memo: dict[str, Any] = {}
         self.sched: Mapping[str, Any] | None = None  # what the scheduler says of a pending job
@@ -129,6 +132,7 @@ class Job:
             fact(self, t, context)
         if name == "exception":
             if context["severity"] == 0 and self.state & FATAL:
+                self.fate |= EXCEPTED
                 self._move(State.CLEANUP, t)
             return
         state = TRANSITIONS.get((self.state, name))
@@ -142,6 +146,7 @@ class Job:
             self.t_depend = t
         elif state is State.RUN:
             self.t_run = t
+            self.fate |= RAN
             self.sched = None
         elif state is State.CLEANUP:
             self.t_cleanup = t
@@ -235,6 +240,7 @@ def _free(job: Job, _t: float, _context: Mapping[str, Any]) -> None:
 
 def _start(job: Job, _t: float, _context: Mapping[str, Any]) -> None:
     job.start_asked = job.started = True
+    job.fate |= STARTED
 
 
 def _finish(job: Job, _t: float, context: Mapping[str, Any]) -> None:

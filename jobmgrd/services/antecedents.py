@@ -5,11 +5,9 @@ from typing import Final
 
 from msgspec import Struct
 
-from jobmgrd.jobs.dependencies import Outcome
+from jobmgrd.jobs.outcome import Outcome
 from jobmgrd.services.lookup import written
-from jobmgrd.store import rows
 from jobmgrd.store.port import Facts, InactiveRow, Store, Tombstone
-from protocol.errors import FormatError
 from protocol.job import Result
 
 PAGE: Final = 250
@@ -17,9 +15,10 @@ PAGE: Final = 250
 
 
 class Ended(Struct, frozen=True):
-    """A job that is not active any more: how it ended, and its record, if it is kept."""
+    """A job that is not active any more: how it ended, and what holds it back, if it is kept."""
 
     outcome: Outcome
+    userid: int | None  # None is "not known any more"
     facts: Facts | None = None
     purged: str = ""  # when, in words
 
@@ -46,14 +45,10 @@ def _of(found: InactiveRow | Tombstone | None) -> Ended | None:
         return None
     if isinstance(found, InactiveRow):
         return _of_row(found)
-    outcome = Outcome.remembered(Result(found.result))
-    return Ended(outcome, purged=written(found.t_purged))
+    outcome = Outcome.of(Result(found.result), found.fate)
+    return Ended(outcome, found.userid, purged=written(found.t_purged))
 
 
 def _of_row(row: InactiveRow) -> Ended:
     facts = Facts(row.id, row.result, row.queue, row.userid)
-    try:
-        outcome = Outcome.of(rows.replay(row))
-    except FormatError:  # its record was damaged: what the narrow row says is left
-        outcome = Outcome.remembered(Result(row.result))
-    return Ended(outcome, facts)
+    return Ended(Outcome.of(Result(row.result), row.fate), row.userid, facts)

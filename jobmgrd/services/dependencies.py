@@ -21,12 +21,12 @@ from jobmgrd.jobs.dependencies import (
     After,
     BeginTime,
     Dependency,
-    Outcome,
     Singleton,
     never,
     never_note,
 )
 from jobmgrd.jobs.job import Job
+from jobmgrd.jobs.outcome import Outcome
 from jobmgrd.jobs.singletons import Singletons
 from jobmgrd.services.antecedents import look_up
 from jobmgrd.services.begin_times import BeginTimes
@@ -120,7 +120,7 @@ class Dependencies:
             for id, after in self._dependents.started(target.id):
                 self._resolve(id, after.description)
         if last:
-            outcome = Outcome.of(target)
+            outcome = Outcome.of(target.result, target.fate)
             for id, after in self._dependents.on(target.id):
                 self._resolve(id, after.description, never_note(after, never(after, outcome)))
 

@@ -88,8 +88,8 @@ class Planner:
         if end is None:
             text = f"dependency: {after.scheme}: id {after.value}: job not found"
             raise RpcError(errno.EINVAL, text)
-        if end.facts is not None:
-            _authorize(after, end.facts.userid, userid)
+        if end.userid is not None:
+            _authorize(after, end.userid, userid)
         why = never(after, end.outcome)
         if why is not None:
             when = f" (it was purged at {end.purged})" if end.purged else ""

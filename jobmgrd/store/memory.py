@@ -106,7 +106,8 @@ class MemoryStore:
             row = self._inactive.pop(job.id)
             self._history.remove(job)
             self._output.pop(job.id, None)
-            self._tombstones[job.id] = Tombstone(job.id, seq, now, reason, row.result, row.t_clean)
+            facts = (row.result, row.t_clean, row.userid, row.fate)
+            self._tombstones[job.id] = Tombstone(job.id, seq, now, reason, *facts)
         record = PurgeRecord(seq, now, tuple(job.id for job in jobs), reason, userid)
         self._purge_log.append(record)
         self._commits += 1

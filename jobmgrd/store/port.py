@@ -70,6 +70,7 @@ class InactiveRow(Struct, frozen=True):
     t_priority: float = 0.0
     t_sched: float = 0.0
     attrs: str = "[]"  # JSON of what else lists say of it (jobmgrd.store.listed)
+    fate: int | None = None  # of jobmgrd.jobs.outcome
 
 
 class Query(Struct, frozen=True):
@@ -164,6 +165,8 @@ class Tombstone(Struct, frozen=True):
     reason: str
     result: int
     t_clean: float
+    userid: int | None = None  # None, and so fate: purged by a version that did not keep it
+    fate: int | None = None  # of jobmgrd.jobs.outcome
 
 
 class Total(Struct, frozen=True):

@@ -79,4 +79,5 @@ def inactive(job: Job, rule: int) -> InactiveRow:
         t_priority=when(job, "t_priority"),
         t_sched=when(job, "t_sched"),
         attrs=listed.encode(job),
+        fate=job.fate,
     )

@@ -3,7 +3,8 @@
     active      jobs that have not ended, replaced as they change
     ended       a narrow row for every job that ended: where its wide row is (`ord`), or the
                 purge it went with (`seq`), which makes it the tombstone; purging changes this
-                one random place and makes no second one. It has all that a retention class is
+                one random place and makes no second one. Beside the result, its `fate` decides
+                what depends on it (jobmgrd.jobs.outcome). It has all that a retention class is
                 told from, so that classing anew reads no wide row; its index has what most lists
                 are filtered by, so that they read only rows that they show
     inactive    the wide row of a job that is kept; `ord` counts up as jobs end, so that those of
@@ -32,7 +33,7 @@ from jobmgrd.store.version import FileFormat, upgrade, version_of
 Durability: TypeAlias = Literal["full", "os"]
 
 APPLICATION_ID: Final = 0x6A6F626D  # "jobm"
-VERSION: Final = 1
+VERSION: Final = 2
 
 CACHE_KIB: Final = 64 * 1024
 """Holds the narrow indexes of some millions of jobs, so that random ids cost no reads."""
@@ -43,7 +44,7 @@ CREATE TABLE active (
 );
 CREATE TABLE ended (
     id INTEGER PRIMARY KEY, t_clean REAL, result INTEGER, rule INTEGER, ord INTEGER, seq INTEGER,
-    userid INTEGER, queue TEXT
+    userid INTEGER, queue TEXT, fate INTEGER
 );
 CREATE INDEX ended_in_order ON ended (rule, t_clean, id, userid, queue, result, ord, seq)
     WHERE seq IS NULL;
@@ -78,8 +79,26 @@ INSERT INTO counter VALUES
 CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB);
 """
 
-FORMAT: Final = FileFormat("a store", APPLICATION_ID, VERSION, _CREATE, migrations={})
-"""A migration joins as 1: "ALTER TABLE ...", and tests/upgrade keeps a file of version 1."""
+_ADD_FATE: Final = """
+ALTER TABLE ended ADD COLUMN fate INTEGER;
+UPDATE ended SET fate = (
+    SELECT CASE WHEN json_valid(log) THEN
+        (t_run > 0) + 2 * ifnull(max(value ->> 'name' = 'start'), 0)
+        + 4 * ifnull(min(key) FILTER (
+            WHERE value ->> 'name' = 'exception' AND value ->> '$.context.severity' = 0
+        ) < ifnull(min(key) FILTER (WHERE value ->> 'name' = 'finish'), 1e9), 0)
+    END
+    FROM (
+        SELECT t_run, '[' || replace(rtrim(CAST(eventlog AS TEXT), x'0a'), x'0a', ',') || ']' AS log
+        FROM inactive WHERE ord = ended.ord
+    )
+    LEFT JOIN json_each(CASE WHEN json_valid(log) THEN log END) ON type = 'object'
+) WHERE seq IS NULL;
+"""
+"""From the eventlogs of the jobs that are kept; of those that were purged it stays unknown."""
+
+FORMAT: Final = FileFormat("a store", APPLICATION_ID, VERSION, _CREATE, {1: _ADD_FATE})
+"""A migration joins as 2: "ALTER TABLE ...", and tests/upgrade keeps a file of version 2."""
 
 
 def open_writer(path: Path, durability: Durability) -> sqlite3.Connection:

@@ -9,7 +9,7 @@ from typing import Final
 # active and ended jobs
 PUT_ACTIVE: Final = "INSERT OR REPLACE INTO active VALUES (?, ?, ?, ?, ?)"
 DROP_ACTIVE: Final = "DELETE FROM active WHERE id IN (SELECT value FROM json_each(?))"
-PUT_ENDED: Final = "INSERT INTO ended VALUES (?, ?, ?, ?, ?, NULL, ?, ?)"
+PUT_ENDED: Final = "INSERT INTO ended VALUES (?, ?, ?, ?, ?, NULL, ?, ?, ?)"
 PUT_INACTIVE: Final = "INSERT INTO inactive VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 PUT_OUTPUT: Final = (
     "INSERT INTO output SELECT ?1, ifnull(max(n), 0) + 1, ?2 FROM output WHERE id = ?1"
@@ -57,7 +57,7 @@ FIND_MANY: Final = (
 # purge
 DROP_INACTIVE: Final = "DELETE FROM inactive WHERE ord IN (SELECT value FROM json_each(?))"
 BURY: Final = (
-    "UPDATE ended SET seq = ?, ord = NULL, userid = NULL, queue = NULL"
+    "UPDATE ended SET seq = ?, ord = NULL, queue = NULL"
     " WHERE id IN (SELECT value FROM json_each(?)) AND seq IS NULL"
 )
 DROP_OUTPUT: Final = "DELETE FROM output WHERE id IN (SELECT value FROM json_each(?))"
@@ -79,12 +79,13 @@ FIND_INACTIVE: Final = (
     "SELECT id, userid, urgency, priority, t_submit, t_run, t_cleanup, t_clean,"
     " result, status, name, queue, rule, ifnull(CAST(jobspec AS BLOB), x''), CAST(R AS BLOB),"
     " ifnull(CAST(eventlog AS BLOB), x''),"
-    " t_depend, t_priority, t_sched, attrs"
+    " t_depend, t_priority, t_sched, attrs, fate"
     " FROM ended JOIN inactive USING (ord) WHERE id = ?"
 )
 FIND_ROWS: Final = FIND_INACTIVE.replace("id = ?", "id IN (SELECT value FROM json_each(?))")
 FIND_TOMBSTONE: Final = (
-    "SELECT id, seq, t, reason, result, t_clean FROM ended JOIN purge_log USING (seq) WHERE id = ?"
+    "SELECT id, seq, t, reason, result, t_clean, ended.userid, fate"
+    " FROM ended JOIN purge_log USING (seq) WHERE id = ?"
 )
 CLASSES: Final = "SELECT rule FROM class_count WHERE n > 0"
 LATEST: Final = (

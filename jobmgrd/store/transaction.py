@@ -220,7 +220,7 @@ def _ask(question: Callable[[], T]) -> T | Exception:
 
 
 def _narrow(place: int, row: InactiveRow) -> tuple[object, ...]:
-    return (row.id, row.t_clean, row.result, row.rule, place, row.userid, row.queue)
+    return (row.id, row.t_clean, row.result, row.rule, place, row.userid, row.queue, row.fate)
 
 
 def _wide(place: int, row: InactiveRow) -> tuple[object, ...]:

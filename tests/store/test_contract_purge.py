@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 
 import pytest
+from msgspec.structs import replace
 
 from jobmgrd.jobs.retention import HELD, Candidate, History, Limits
 from jobmgrd.store.port import (
@@ -31,10 +32,12 @@ class TestPurge:
         self, store: Store
     ) -> None:
         """Rows and output are gone, the totals are not."""
-        await store.write(Changes(ended=[ended(1, result=2)], output=[OutputRow(1, b"x")]))
+        row = replace(ended(1, result=2), fate=7)
+        await store.write(Changes(ended=[row], output=[OutputRow(1, b"x")]))
+        assert await store.find(1) == row
         record = await purge(store, keep(0))
         assert record == PurgeRecord(1, 50.0, (1,), "test", 1000)
-        assert await store.find(1) == Tombstone(1, 1, 50.0, "test", 2, 1.0)
+        assert await store.find(1) == Tombstone(1, 1, 50.0, "test", 2, 1.0, 1000, 7)
         assert await store.output(1) == b""
         assert await store.recent(9) == []
         assert await store.totals() == [Total(0, "", 2, 1)]

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from jobmgrd.jobs import retention
 from jobmgrd.jobs.retention import Limits, Policy
@@ -186,7 +187,7 @@ class TestPurgeLog:
         one = partial(retention.select, policy=Policy(Limits(num=0)), now=0.0, batch=1)
         for n in range(5):
             await store.purge(one, now=float(n), reason=f"why {n}", userid=0)
-        assert await store.find(1) == Tombstone(1, 1, 0.0, "why 0", 1, 1.0)
+        assert await store.find(1) == Tombstone(1, 1, 0.0, "why 0", 1, 1.0, 1000)
         assert store.stats().purge_log_from == 1
         store.limit_tombstones(Limits(num=1))
         await store.write(Changes(ended=[ended(6)]))
@@ -282,7 +283,7 @@ class TestShrink:
         """A purged job keeps less than 100 bytes, its share of the purge log included."""
         store = SqliteStore(path)
         await store.open()
-        await store.write(Changes(ended=[ended(n << 24) for n in range(1, 5001)]))
+        await store.write(Changes(ended=[replace(ended(n << 24), fate=3) for n in range(1, 5001)]))
         while await store.purge(ALL, now=1.7e9, reason="age-limit", userid=1000):
             pass
         await store.close()

@@ -14,6 +14,7 @@ from jobmgrd.archive.reader import ArchiveReader, Filter
 from jobmgrd.archive.schema import FORMAT as ARCHIVE
 from jobmgrd.archive.schema import open_writer as open_archive
 from jobmgrd.archive.sqlite import SqliteArchive
+from jobmgrd.store import rows
 from jobmgrd.store.check import check
 from jobmgrd.store.port import InactiveRow, StoreError, Tombstone
 from jobmgrd.store.schema import FORMAT as STORE
@@ -34,8 +35,8 @@ QUEUED = [1358954496, 1375731712]
 def tables(path: Path) -> set[tuple[str, ...]]:
     """The schema of a file, white space aside."""
     with closing(sqlite3.connect(path)) as db:
-        rows = db.execute("SELECT type, name, sql FROM sqlite_schema WHERE sql NOT NULL")
-        return {(type, name, re.sub(r"\s+", " ", sql)) for type, name, sql in rows}
+        found = db.execute("SELECT type, name, sql FROM sqlite_schema WHERE sql NOT NULL")
+        return {(type, name, re.sub(r"\s*([,() ])\s*", r"\1", sql)) for type, name, sql in found}
 
 
 def test_there_is_a_file_of_every_released_version() -> None:
@@ -62,6 +63,7 @@ class TestEveryVersion:
         failed = await store.find(FAILED)
         assert isinstance(failed, InactiveRow)
         assert failed.result == Result.FAILED
+        assert failed.fate == rows.replay(failed).fate
         assert b"hello" in await store.output(HELLO)
         assert [orphan.row.id for orphan in await store.orphans()] == [77]
         assert [record.jobs for record in await store.purge_log(0, 9)] == [(PURGED,)]
@@ -99,6 +101,42 @@ class TestEveryVersion:
         reply = daemon.rpc("job-manager.purge", {"num_limit": 0, "force": True})
         assert reply["count"] == 7  # all but the one that is pinned
         assert daemon.rpc("job-manager.stats-get")["inactive_jobs"] == 1
+
+
+class TestFate:
+    """Version 2 of a store keeps a fate of every job that has ended."""
+
+    def upgraded(self, path: Path, logs: list[bytes]) -> list[int | None]:
+        """The fates of jobs 1, 2, ... in the order of these eventlogs; all but the first ran."""
+        make("0.1.0", "store", path)
+        with closing(sqlite3.connect(path)) as db, db:
+            for id, log in enumerate(logs, 1):
+                db.execute("INSERT INTO ended VALUES (?1, 1, 1, 0, ?1 + 100, NULL, 0, '')", (id,))
+                wide = (id + 100, 0.0 if id == 1 else 5.0, log)
+                db.execute("INSERT INTO inactive (ord, t_run, eventlog) VALUES (?, ?, ?)", wide)
+        with closing(open_store(path, "os")) as db:
+            fates = dict(db.execute("SELECT id, fate FROM ended"))
+        assert fates[PURGED] is None
+        return [fates[id] for id in range(1, len(logs) + 1)]
+
+    def test_that_of_older_jobs_is_told_from_their_eventlogs(self, tmp_path: Path) -> None:
+        """What came first decides; what looks like an event is none; what is broken is unknown."""
+        submit = b'{"timestamp":1.0,"name":"submit"}\n'
+        start = b'{"timestamp":2.0,"name":"start"}\n'
+        finish = b'{"timestamp":3.0,"name":"finish","context":{"status":0}}\n'
+        fatal = b'{"timestamp":3.0,"name":"exception","context":{"severity":0,"note":"a\\nb"}}\n'
+        mild = fatal.replace(b'"severity":0', b'"severity":1')
+        memo = b'{"timestamp":2.0,"name":"memo","context":{"name":"start","note":"finish"}}\n'
+        logs = [
+            submit + fatal,
+            submit + memo + mild + finish + fatal,
+            submit + start + mild + finish,
+            submit + start + fatal + finish,
+            submit + b"broken\n",
+            submit + b'"start"\n' + start,
+            submit + fatal + b"\n\n",
+        ]
+        assert self.upgraded(tmp_path / "store", logs) == [4, 1, 3, 7, None, 3, 5]
 
 
 class TestNewer:
