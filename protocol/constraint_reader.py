@@ -150,6 +150,7 @@ def _mask(values: Sequence[object], place: str, what: str, names: Mapping[str, i
 
 def _hosts(values: Sequence[object], place: str) -> Constraint:
     hosts: set[str] = set()
+    named = 0  # repeated ones included: all of them have to be read
     for n, text in enumerate(_strings(values, place, "host")):
         try:
             found = hostlist.parse(text)
@@ -158,19 +159,23 @@ def _hosts(values: Sequence[object], place: str) -> Constraint:
         if not found:
             _fail("host value not in valid Hostlist format", f"{place}[{n}]")
         hosts.update(found)
-        if len(hosts) > HOSTS_MAX:
+        named += len(found)
+        if named > HOSTS_MAX:
             _fail(f"too many hosts specified: more than {HOSTS_MAX}", f"{place}[{n}]")
     return Hosts(frozenset(hosts))
 
 
 def _ranks(values: Sequence[object], place: str) -> Constraint:
     ranks: set[int] = set()
+    named = 0
     for n, text in enumerate(_strings(values, place, "ranks")):
         try:
-            ranks.update(idset.parse(text))
+            found = idset.parse(text)
         except FormatError as error:
             _fail(f"ranks value '{text[:32]}': {error}", f"{place}[{n}]")
-        if len(ranks) > HOSTS_MAX:
+        ranks.update(found)
+        named += len(found)
+        if named > HOSTS_MAX:
             _fail(f"too many ranks specified: more than {HOSTS_MAX}", f"{place}[{n}]")
     return Ranks(frozenset(ranks))
 

@@ -10,8 +10,10 @@ could do both faster, but it keeps the last of two equal keys without a word and
 deep as the interpreter's stack.
 """
 
+import gc
 import json
 import re
+from collections import Counter
 from collections.abc import Mapping
 from enum import Enum
 from math import isfinite
@@ -28,12 +30,20 @@ T = TypeVar("T")
 MAX_DEPTH: Final = 32
 """Levels of maps and arrays in a payload, its own map included."""
 
+CONTAINERS_MAX: Final = 1 << 17
+"""Maps and arrays in a payload: a few MiB of empty ones would take a second to look at."""
+
+_LARGE: Final = 1 << 16
+"""Bytes of a payload that is read without a pause: so many new objects at once would have the
+garbage collector look at all of them again and again, which takes three times as long."""
+
 _INT_MIN: Final = -(2**63)
 _INT_MAX: Final = 2**64 - 1
 _INT_DIGITS: Final = 20
 
 _OPENS_JSON: Final = ord("{")
 _TOO_DEEP: Final = f"payload is nested deeper than {MAX_DEPTH}"
+_TOO_MANY: Final = f"payload has more than {CONTAINERS_MAX} maps and arrays"
 _MISSING: Final = re.compile(r"Object missing required field `(.*)`")
 
 
@@ -59,9 +69,19 @@ def decode(payload: bytes | None) -> dict[str, Any]:
     """
     if not payload:
         return {}
+    if len(payload) >= _LARGE and gc.isenabled():
+        return _decode_large(payload)
     value = _decode_json(payload) if payload[0] == _OPENS_JSON else _decode_msgpack(payload)
     _check(value)
     return value
+
+
+def _decode_large(payload: bytes) -> dict[str, Any]:
+    gc.disable()
+    try:
+        return decode(payload)
+    finally:
+        gc.enable()
 
 
 def convert(value: object, type: type[T]) -> T:
@@ -134,8 +154,8 @@ def _decode_json(payload: bytes) -> dict[str, Any]:
 def _unique(pairs: list[tuple[Any, Any]]) -> dict[Any, Any]:
     value = dict(pairs)
     if len(value) != len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
+        counts = Counter(key for key, _ in pairs)
+        twice = next(key for key, times in counts.items() if times > 1)
         raise PayloadError(f"duplicate key {twice!r}")
     return value
 
@@ -159,6 +179,7 @@ _from_json: Final = json.JSONDecoder(
 def _check(value: dict[str, Any]) -> None:
     """Go down level by level; refuse keys, values and depth that no payload may have."""
     level: list[Any] = [value]
+    left = CONTAINERS_MAX
     for _ in range(MAX_DEPTH):
         deeper: list[Any] = []
         for container in level:
@@ -171,12 +192,15 @@ def _check(value: dict[str, Any]) -> None:
                 if kind is str or kind is int:
                     continue
                 if kind is dict or kind is list:
+                    if len(deeper) == left:
+                        raise PayloadError(_TOO_MANY)
                     deeper.append(item)
                 else:
                     _check_rare(item)
         if not deeper:
             return
         level = deeper
+        left -= len(deeper)
     raise PayloadError(_TOO_DEEP)
 
 

@@ -50,18 +50,20 @@ def _counts(spec: Jobspec, ranks: Sequence[Rank]) -> list[int]:
 def _spread(ntasks: int, size: int, cores: Sequence[int]) -> list[int]:
     """Deal tasks out to the nodes in turns, those with most cores first, while they have room.
 
-    If no node has room for a further task, all of them take tasks again.
+    If no node has room for a further task, all of them take tasks again. Whole turns are dealt at
+    once: a job may have a million tasks.
     """
-    counts = [0] * len(cores)
     size = min(size, *cores) or 1
-    order = sorted(range(len(cores)), key=lambda node: -cores[node])
-    left = ntasks
+    room = [n // size for n in cores]
+    times, left = divmod(ntasks, sum(room))
+    counts = [n * times for n in room]
+    active = [node for node in sorted(range(len(cores)), key=lambda n: -cores[n]) if room[node]]
     while left:
-        room = [n // size for n in cores]
-        while left and any(room):
-            for node in order:
-                if left and room[node]:
-                    room[node] -= 1
-                    counts[node] += 1
-                    left -= 1
+        turns = min(*(room[node] for node in active), left // len(active))
+        taking = active if turns else active[:left]
+        for node in taking:
+            counts[node] += turns or 1
+            room[node] -= turns
+        left -= len(taking) * (turns or 1)
+        active = [node for node in active if room[node]]
     return counts

@@ -18,6 +18,8 @@ CONSTRAINTS_MAX: Final = 256
 """Constraints whose nodes are remembered; the next one clears them."""
 _NONE: Final[frozenset[int]] = frozenset()
 _by_rank: Final = attrgetter("rank")
+CONSTRAINT_SIZE_MAX: Final = 1 << 18
+"""Bytes of a constraint, as JSON."""
 SHOWN_MAX: Final = 200
 """Characters of a constraint that an error shows."""
 
@@ -180,6 +182,8 @@ class Totals(Struct, frozen=True):
 
 def _matches(spec: Jobspec) -> Matches:
     try:
+        if len(msgspec.json.encode(spec.constraints)) > CONSTRAINT_SIZE_MAX:
+            raise FormatError(f"constraint has more than {CONSTRAINT_SIZE_MAX} bytes")
         return compiled(spec.constraints)
     except FormatError as error:
         raise FormatError(f"jobspec: attributes.system.constraints: {error}") from error

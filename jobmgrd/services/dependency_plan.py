@@ -25,6 +25,9 @@ from protocol.jobspec import Jobspec
 TYPE: Final = "dependency"
 """Of the exceptions that speak of dependencies."""
 
+DEPENDENCIES_MAX: Final = 10_000
+"""Of one job: each is an event of it, and perhaps a look into the store."""
+
 
 class Plan(Struct, frozen=True):
     """The dependencies of a job that is about to be taken in."""
@@ -113,8 +116,10 @@ def parse_all(jobspec: Jobspec) -> list[Dependency]:
     """The dependencies of a job.
 
     Raises:
-        RpcError: EINVAL, one is wrong.
+        RpcError: EINVAL, one is wrong, or there are too many.
     """
+    if len(jobspec.dependencies) > DEPENDENCIES_MAX:
+        raise RpcError(errno.EINVAL, f"a job may have {DEPENDENCIES_MAX} dependencies at most")
     try:
         return [parse(given) for given in jobspec.dependencies]
     except FormatError as error:

@@ -9,6 +9,7 @@ from base64 import b64decode
 from binascii import Error as Base64Error
 from collections import Counter
 from collections.abc import Iterable
+from typing import Final
 
 import structlog
 
@@ -28,6 +29,9 @@ from protocol.events import (
 from protocol.message import FLAG_PRIVATE, Cred
 
 log = structlog.get_logger()
+
+SUBSCRIPTION_MAX: Final = 4096
+"""Characters of a topic that a client subscribes to, as at the PUB socket."""
 
 
 class EventService:
@@ -65,6 +69,8 @@ class EventService:
 
     def subscribe(self, call: Call, request: SubscribeRequest) -> None:
         """Have the events whose topic begins with this sent to the caller, from now on."""
+        if len(request.topic) > SUBSCRIPTION_MAX:
+            raise RpcError(errno.EMSGSIZE, f"topic has more than {SUBSCRIPTION_MAX} characters")
         listener = self._listeners.setdefault(call.peer, _Listener(call.cred))
         guard = self._router.guard
         full = len(listener.topics) >= guard.limits.subscriptions

@@ -54,7 +54,7 @@ def _attributes(
     call: Call, row: ActiveRow | InactiveRow, attrs: Iterable[str]
 ) -> Mapping[str, Any]:
     authorize(call.cred, row.userid, "guests can only access their own jobs")
-    return {attr: _attribute(row, attr) for attr in attrs}
+    return {attr: _attribute(row, attr) for attr in dict.fromkeys(attrs)}
 
 
 def _attribute(row: ActiveRow | InactiveRow, attr: str) -> Any:  # noqa: ANN401 - decoded JSON

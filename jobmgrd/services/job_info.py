@@ -61,7 +61,7 @@ class JobInfo:
             raise RpcError(errno.EPROTO, "lookup request rejected with invalid flag")
         row = await find(self._engine, self._store, request.id, call.cred)
         reply: dict[str, Any] = {"id": request.id}
-        for key in request.keys:
+        for key in dict.fromkeys(request.keys):
             reply[key] = await self._value(row, key, request.flags)
         return reply
 

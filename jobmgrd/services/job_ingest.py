@@ -85,6 +85,10 @@ class JobIngest:
             raise RpcError(
                 errno.EINVAL, "only the instance owner can submit with FLUX_JOB_WAITABLE"
             )
+        if request.flags & Flag.NOVALIDATE and not call.cred.is_owner:
+            raise RpcError(
+                errno.EPERM, "only the instance owner can submit with FLUX_JOB_NOVALIDATE"
+            )
         if request.flags & ~KNOWN_FLAGS:
             raise RpcError(
                 errno.EPROTO, f"unknown submit flags: 0x{request.flags & ~KNOWN_FLAGS:x}"

@@ -147,7 +147,7 @@ class _Selection(Struct, frozen=True):
 
 
 def attribute_names(attrs: Sequence[str]) -> Sequence[str]:
-    """The attributes that a request asks for.
+    """The attributes that a request asks for, each once however often it is named.
 
     Raises:
         RpcError: EINVAL, one of them does not exist.
@@ -156,7 +156,7 @@ def attribute_names(attrs: Sequence[str]) -> Sequence[str]:
         check_names(name for name in attrs if name != ALL)
         return list(ATTRIBUTES)
     check_names(attrs)
-    return attrs
+    return list(dict.fromkeys(attrs))
 
 
 def _select(request: ListRequest) -> _Selection:

@@ -37,6 +37,7 @@ from protocol.constraint import (
     Userids,
     When,
 )
+from protocol.constraint_reader import OPERATORS_MAX
 from protocol.job import State
 
 STEP_SECONDS: Final = 0.003
@@ -117,12 +118,12 @@ def _shares_rank(ranks: str | None, wanted: str) -> bool:
     return ranks is not None and not _ranks(wanted).isdisjoint(idset.parse(ranks))
 
 
-@lru_cache(64)
+@lru_cache(OPERATORS_MAX)  # none of a constraint's is read twice
 def _hosts(text: str) -> frozenset[str]:
     return frozenset(hostlist.parse(text))
 
 
-@lru_cache(64)
+@lru_cache(OPERATORS_MAX)
 def _ranks(text: str) -> frozenset[int]:
     return frozenset(idset.parse(text))
 

@@ -3,8 +3,10 @@
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from jobmgrd.jobs.placement import place
+from jobmgrd.jobs.placement import _spread, place
 from protocol import taskmap
 from protocol.errors import FormatError
 from protocol.jobspec import from_command, parse
@@ -67,3 +69,28 @@ def test_a_task_map_says_which() -> None:
         placed([2, 2], manual, num_tasks=3)
     with pytest.raises(FormatError, match="node 1 is not one of the job's 1"):
         placed([4], manual, num_tasks=4)
+
+
+@given(
+    cores=st.lists(st.integers(1, 9), min_size=2, max_size=6),
+    size=st.integers(1, 4),
+    ntasks=st.integers(1, 99),
+)
+def test_tasks_are_dealt_as_if_one_by_one(cores: list[int], size: int, ntasks: int) -> None:
+    """Rounds over the nodes, those with most cores first, until none has room; then again."""
+    size = min(size, *cores)
+    dealt: list[int] = []
+    while len(dealt) < ntasks:
+        room = [n // size for n in cores]
+        while any(room):
+            for node in sorted(range(len(cores)), key=lambda node: -cores[node]):
+                dealt += [node] if room[node] else []
+                room[node] -= bool(room[node])
+    assert _spread(ntasks, size, cores) == [
+        dealt[:ntasks].count(node) for node in range(len(cores))
+    ]
+
+
+def test_a_million_tasks_are_dealt_in_no_time() -> None:
+    """Somebody may only ask for them."""
+    assert _spread(1 << 20, 1, [1, 3]) == [1 << 18, 3 << 18]

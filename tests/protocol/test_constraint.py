@@ -131,6 +131,16 @@ def _nested(depth: int) -> dict[str, Any]:
             "too many hosts specified",
         ),
         (
+            {"hostlist": ["n"] * HOSTS_MAX},
+            {"hostlist": ["n"] * (HOSTS_MAX + 1)},  # each has to be read
+            "too many hosts specified",
+        ),
+        (
+            {"ranks": ["0"] * HOSTS_MAX},
+            {"ranks": ["0"] * (HOSTS_MAX + 1)},
+            "too many ranks specified",
+        ),
+        (
             {"ranks": [f"1-{HOSTS_MAX}"]},
             {"ranks": [f"0-{HOSTS_MAX}"]},
             "too many ranks specified",

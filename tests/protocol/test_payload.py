@@ -1,5 +1,6 @@
 """Payloads: both formats, and the limits that hold for any sender."""
 
+import gc
 import json
 import struct
 from typing import Any
@@ -13,6 +14,7 @@ from msgspec import Struct
 
 from protocol.errors import PayloadError
 from protocol.payload import (
+    CONTAINERS_MAX,
     MAX_DEPTH,
     Format,
     convert,
@@ -231,6 +233,23 @@ class TestRefused:
         except PayloadError:
             return
         assert decode(encode(damaged)) == damaged
+
+    def test_a_duplicate_among_many_keys_is_found_as_fast(self) -> None:
+        """And not by comparing each with each: that took minutes."""
+        keys = ",".join(f'"k{n}":1' for n in range(200_000))
+        with pytest.raises(PayloadError, match="duplicate key 'k199999'"):
+            decode(f'{{{keys},"k199999":1}}'.encode())
+
+    @pytest.mark.parametrize("format", list(Format))
+    def test_maps_and_arrays_are_counted(self, format: Format) -> None:
+        """In all, at whatever level; and the garbage collector goes on."""
+        half = CONTAINERS_MAX // 2
+        fits: dict[str, Any] = {"a": [[{}] for _ in range(half - 1)]}
+        assert decode(encode(fits, format)) == fits
+        fits["a"] += [[{}], []]
+        with pytest.raises(PayloadError, match=f"more than {CONTAINERS_MAX} maps and arrays"):
+            decode(encode(fits, format))
+        assert gc.isenabled()
 
 
 class TestConvert:

@@ -40,6 +40,13 @@ TURNS = 10_000
 SETTLED = 120
 
 
+async def turns_until(condition: Callable[[], object]) -> None:
+    """Let the loop turn until a condition holds."""
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110 - there is nobody who could set an event
+            await asyncio.sleep(0)
+
+
 class Peer:
     """A peer that keeps what it is sent, up to a bound, as a transport's."""
 

@@ -1,8 +1,7 @@
 """Who may ask what: every topic, as owner, admin, owning guest and other guest, in both modes."""
 
-import asyncio
 import errno
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Any, Final
 
 import pytest
@@ -14,7 +13,7 @@ from protocol.jobspec import from_command
 from protocol.message import FLAG_STREAMING, ROLE_ADMIN, ROLE_OWNER, ROLE_USER, Cred, Request
 from protocol.payload import decode, encode
 from scripts.topics import BEGIN, PAGE, assembled, rendered, replaced
-from tests.services.bench import Executor, Peer
+from tests.services.bench import Executor, Peer, turns_until
 
 ACTORS: Final = {
     "owner": Cred(1, ROLE_OWNER),
@@ -49,13 +48,6 @@ LATE: Final = {"job-manager.urgency": errno.EINVAL}
 
 UNSCOPED: Final = frozenset({"job-ingest.submit", "job-list.list", "job-manager.history.get"})
 """Topics with a scope whose requests name no job."""
-
-
-async def turns_until(condition: Callable[[], object]) -> None:
-    """Let the loop turn until a condition holds."""
-    async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110 - there is nobody who could set an event
-            await asyncio.sleep(0)
 
 
 class House:

@@ -1,0 +1,149 @@
+"""Requests that are small and would cost much: each is refused, or costs what it is worth."""
+
+import errno
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from jobmgrd.services import getattr as getattr_
+from jobmgrd.services.assembly import Parts
+from jobmgrd.services.dependency_plan import DEPENDENCIES_MAX
+from jobmgrd.services.event import SUBSCRIPTION_MAX
+from jobmgrd.services.job_list import attribute_names
+from protocol.job import Flag
+from protocol.jobspec import from_command, set_attribute
+from protocol.message import ROLE_USER, Cred, Request
+from protocol.payload import decode, encode
+from scripts.topics import OWNER_CRED, assembled
+from tests.services.bench import Executor, Peer, turns_until
+
+GUEST = Cred(99, ROLE_USER)
+SIMULATED = {"system.exec.test.run_duration": "1h"}
+MANY = 1000
+
+
+@pytest.fixture
+async def parts() -> AsyncIterator[Parts]:
+    """Every service of a daemon that lets guests in."""
+    async with assembled({"access": {"allow-guest-user": True}}, Executor) as parts:
+        yield parts
+
+
+async def ask(parts: Parts, topic: str, body: dict[str, Any], cred: Cred = GUEST) -> Any:  # noqa: ANN401
+    """The answer's value, or its errnum and text."""
+    peer = Peer()
+    parts.router.dispatch(Request(topic, encode(body), cred, matchtag=1), peer)
+    await parts.engine.commits.drain()
+    await turns_until(lambda: peer.received)
+    (answer,) = peer.received
+    return (answer.errnum, answer.error_text) if answer.errnum else decode(answer.payload)
+
+
+async def submit(parts: Parts, **attributes: Any) -> Any:  # noqa: ANN401
+    """Submit a simulated job with more attributes as a guest; the answer."""
+    spec = from_command(["true"], attributes=SIMULATED)
+    for key, value in attributes.items():
+        set_attribute(spec, f"system.{key}", value)
+    return await ask(parts, "job-ingest.submit", {"jobspec": spec})
+
+
+async def test_what_is_named_many_times_is_told_once(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Attributes and keys: a payload of 4 MiB could ask a million times for a whole eventlog."""
+    id = (await submit(parts))["id"]
+    told: list[str] = []
+    plain = getattr_._attribute
+
+    def attribute(row: Any, attr: str) -> Any:  # noqa: ANN401
+        told.append(attr)
+        return plain(row, attr)
+
+    monkeypatch.setattr(getattr_, "_attribute", attribute)
+    body = {"id": id, "attrs": ["eventlog", "jobspec"] * MANY}
+    assert set(await ask(parts, "job-manager.getattr", body)) == {"eventlog", "jobspec"}
+    assert told == ["eventlog", "jobspec"]
+
+    read: list[int] = []
+    output = parts.store.output
+
+    async def counted(id: int) -> bytes:
+        read.append(id)
+        return await output(id)
+
+    monkeypatch.setattr(parts.store, "output", counted)
+    body = {"id": id, "keys": ["guest.output"] * MANY, "flags": 0}
+    await ask(parts, "job-info.lookup", body)
+    assert read == [id]
+
+
+def test_the_attributes_of_a_list_are_told_once_each() -> None:
+    """In the order in which they were named first."""
+    assert attribute_names(["state", "id", "state"] * MANY) == ["state", "id"]
+
+
+@pytest.mark.parametrize(
+    "constraint",
+    [
+        {"hostlist": ["h[0-65535]"] * 2},
+        {"ranks": ["0-1048575"]},
+        {"or": [{"ranks": ["0-65535"]}, {"ranks": ["0"]}]},
+        {"or": [{}] * 2000},
+        {"properties": ["x" * 300_000]},
+    ],
+    ids=["hosts", "ranks", "in-all", "operators", "bytes"],
+)
+async def test_a_constraint_that_stands_for_too_much_is_refused(
+    parts: Parts, constraint: dict[str, Any]
+) -> None:
+    """At the submit, by feasibility.check and in an update; the key is named."""
+    expected = "jobspec: attributes.system.constraints: constraint has more than "
+    errnum, text = await submit(parts, constraints=constraint)
+    assert errnum == errno.EINVAL
+    assert text.startswith(expected)
+    spec = from_command(["true"], attributes={"system.constraints": constraint})
+    errnum, text = await ask(parts, "feasibility.check", {"jobspec": spec})
+    assert text.startswith(expected)
+    held = from_command(["true"], attributes=SIMULATED)
+    id = (await ask(parts, "job-ingest.submit", {"jobspec": held, "urgency": 0}))["id"]
+    updates = {"attributes.system.constraints": constraint}
+    errnum, text = await ask(parts, "job-manager.update", {"id": id, "updates": updates})
+    assert text.startswith(expected)
+
+
+async def test_dependencies_are_bounded(parts: Parts) -> None:
+    """Each may be a look into the store."""
+    many = [{"scheme": "afterany", "value": str(n)} for n in range(DEPENDENCIES_MAX + 1)]
+    assert await submit(parts, dependencies=many) == (
+        errno.EINVAL,
+        f"a job may have {DEPENDENCIES_MAX} dependencies at most",
+    )
+    assert await submit(parts, dependencies=many[1:]) == (
+        errno.EINVAL,
+        "dependency: afterany: id 1: job not found",
+    )
+
+
+async def test_topics_of_subscriptions_are_bounded(parts: Parts) -> None:
+    """They are kept, and so many that [events] subscriptions-per-peer lets a client have."""
+    assert await ask(parts, "event.subscribe", {"topic": "x" * SUBSCRIPTION_MAX}) == {}
+    assert await ask(parts, "event.subscribe", {"topic": "x" * (SUBSCRIPTION_MAX + 1)}) == (
+        errno.EMSGSIZE,
+        f"topic has more than {SUBSCRIPTION_MAX} characters",
+    )
+
+
+@pytest.mark.parametrize(
+    ("flag", "errnum", "name"),
+    [
+        (Flag.WAITABLE, errno.EINVAL, "FLUX_JOB_WAITABLE"),
+        (Flag.NOVALIDATE, errno.EPERM, "FLUX_JOB_NOVALIDATE"),
+    ],
+)
+async def test_flags_that_are_the_owners(parts: Parts, flag: Flag, errnum: int, name: str) -> None:
+    """As in flux-core (job-ingest/job.c)."""
+    body = {"jobspec": from_command(["true"], attributes=SIMULATED), "flags": int(flag)}
+    text = f"only the instance owner can submit with {name}"
+    assert await ask(parts, "job-ingest.submit", body) == (errnum, text)
+    assert "id" in await ask(parts, "job-ingest.submit", body, OWNER_CRED)
