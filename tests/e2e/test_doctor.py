@@ -4,7 +4,6 @@ import json
 import signal
 import socket
 import time
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -98,25 +97,3 @@ def test_a_stop_ends_every_stream_with_an_error(daemon: DaemonProcess) -> None:
         with pytest.raises(RpcError, match="the daemon is stopping"):
             for _ in journal:
                 pass
-
-
-def test_no_file_is_written_outside_its_directories(stopped_daemon: DaemonProcess) -> None:
-    """With a home, a temporary directory and a working directory of its own, all stay empty."""
-    daemon = stopped_daemon
-    places = [daemon.directory / name for name in ("home", "tmp")]
-    for place in places:
-        place.mkdir()
-    daemon.environ = {"HOME": str(places[0]), "TMPDIR": str(places[1])}
-    daemon.configure("[job-manager.archive]\n")
-    before = set(Path.cwd().iterdir())
-    daemon.start()
-    spec = {"version": 1, "attributes": {"system": {"duration": 0}}}
-    with pytest.raises(RpcError):
-        daemon.rpc("job-ingest.submit", {"jobspec": spec})
-    daemon.rpc("job-manager.purge", {"num_limit": 0, "force": True})
-    daemon.reload()
-    assert daemon.stop() == 0
-    assert [list(place.iterdir()) for place in places] == [[], []]
-    assert set(Path.cwd().iterdir()) == before
-    modes = {f.name: f.stat().st_mode & 0o777 for f in daemon.statedir.iterdir() if f.is_file()}
-    assert set(modes.values()) == {0o600}, modes
