@@ -127,10 +127,14 @@ class UrgencyReply(Struct, frozen=True):
 
 
 class MemoRequest(Struct, frozen=True):
-    """job-manager.memo: keys to set on a job; a null value removes a key."""
+    """job-manager.memo: keys to set on a job; a null value removes a key.
+
+    Those that are volatile are shown while it is active: no eventlog has them.
+    """
 
     id: int
     memo: Mapping[str, Any]
+    volatile: bool = False
 
 
 class UpdateRequest(Struct, frozen=True):

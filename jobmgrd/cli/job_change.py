@@ -104,11 +104,13 @@ def urgency(id_: int, urgency_: int, *, verbose: bool) -> None:
         'jobmgr job memo ƒ5zHnEx run.step=3 run.of=9      an object: {"run": {...}}',
         "jobmgr job memo ƒ5zHnEx comment=null             remove it",
         "git diff | jobmgr job memo ƒ5zHnEx patch=-       from stdin",
+        "jobmgr job memo --volatile ƒ5zHnEx done=37%      often, and not kept",
     )
 )
+@click.option("--volatile", is_flag=True, help="Do not keep it: no eventlog has it.")
 @_JOBID
 @click.argument("memos", nargs=-1, required=True, type=AssignmentType(), metavar="KEY=VAL...")
-def memo(id_: int, memos: tuple[tuple[str, object], ...]) -> None:
+def memo(id_: int, memos: tuple[tuple[str, object], ...], *, volatile: bool) -> None:
     """Attach notes to an active job; they are in its annotations.
 
     VAL may be JSON, or - for what is on stdin; null removes the key. KEY may be a path with dots.
@@ -117,4 +119,4 @@ def memo(id_: int, memos: tuple[tuple[str, object], ...]) -> None:
     for key, value in memos:
         assign(memo, key, sys.stdin.read() if value == "-" else value)
     with connect() as client, about(f"memo {spelled(id_)}"):
-        client.rpc("job-manager.memo", {"id": id_, "memo": memo})
+        client.rpc("job-manager.memo", {"id": id_, "memo": memo, "volatile": volatile})

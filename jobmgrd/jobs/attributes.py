@@ -53,8 +53,9 @@ def _nodelist(job: Job) -> str | None:
 def annotations(job: Job) -> dict[str, Any] | None:
     """What users noted, and what the scheduler says: why a job is pending, or where it runs."""
     found: dict[str, Any] = {}
-    if job.memo:
-        found["user"] = job.memo
+    memo = job.memo if job.noted is None or job.state is State.INACTIVE else job.noted
+    if memo:
+        found["user"] = memo
     if job.sched is not None:
         found["sched"] = job.sched
     elif job.has_resources and job.ranks:

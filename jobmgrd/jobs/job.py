@@ -60,6 +60,7 @@ class Job:
         "jobspec_json",
         "memo",
         "moves",
+        "noted",
         "output_lines",
         "perilog",
         "priority",
@@ -105,6 +106,7 @@ class Job:
         self.fate = 0  # what others depend on beside its result (jobmgrd.jobs.outcome)
         self.exception: tuple[str, int, str] | None = None  # type, severity, note; first fatal one
         self.memo: dict[str, Any] = {}
+        self.noted: dict[str, Any] | None = None  # the memo with what no eventlog has
         self.sched: Mapping[str, Any] | None = None  # what the scheduler says of a pending job
         self.dependencies: dict[str, None] = {}  # descriptions of those not met yet, in order
 
@@ -153,6 +155,10 @@ class Job:
             self.sched = None
         elif state is State.INACTIVE:
             self.t_clean = t
+
+    def note(self, memo: Mapping[str, Any]) -> None:
+        """Let a memo be shown while the job is active, without an event."""
+        self.noted = _merged(self.memo if self.noted is None else self.noted, memo)
 
     def has_met(self, description: str) -> bool:
         """Whether a dependency was added, and removed again."""
@@ -268,6 +274,8 @@ def _epilog_finish(job: Job, _t: float, _context: Mapping[str, Any]) -> None:
 
 def _memo(job: Job, _t: float, context: Mapping[str, Any]) -> None:
     job.memo = _merged(job.memo, context)
+    if job.noted is not None:
+        job.noted = _merged(job.noted, context)
 
 
 def _merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
@@ -297,7 +305,8 @@ def _dependency_remove(job: Job, _t: float, context: Mapping[str, Any]) -> None:
 
 def _annotations(job: Job, _t: float, context: Mapping[str, Any]) -> None:
     """Only the journal tells of these: a follower takes them from there."""
-    job.sched = (context["annotations"] or {}).get("sched")
+    found = context["annotations"] or {}
+    job.sched, job.noted = found.get("sched"), found.get("user", {})
 
 
 def _exception(job: Job, _t: float, context: Mapping[str, Any]) -> None:

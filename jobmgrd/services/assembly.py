@@ -43,6 +43,7 @@ from jobmgrd.services.kill import Kill
 from jobmgrd.services.kvs import Kvs
 from jobmgrd.services.list_ import List
 from jobmgrd.services.log import Log
+from jobmgrd.services.memo import Memo
 from jobmgrd.services.method import Methods
 from jobmgrd.services.module import Modules
 from jobmgrd.services.plugins import LoadError, Plugins
@@ -184,6 +185,7 @@ async def assemble(parts: Parts) -> Services:
         List(engine, wait.zombies),
         wait,
         Urgency(engine, store),
+        Memo(engine, store, journal.annotated),
         Update(engine, store, clock, plugins.check_update),
         Getattr(engine, store),
         queues,

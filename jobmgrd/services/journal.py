@@ -220,13 +220,17 @@ def _kept(row: InactiveRow) -> bytes:
 
 def _active(job: Job, length: int) -> bytes:
     lines = job.entries[:length]
-    if job.sched is not None:
+    if job.sched is not None or job.noted is not None:
         lines = [*lines, _annotations(job, job.t_submit)]
     return _fields(job.id, lines, job.jobspec_json, job.R)
 
 
 def _annotations(job: Job, t: float) -> bytes:
-    return entry_line(t, "annotations", {"annotations": annotations(job)})
+    """All but what the allocation says: a follower tells that by itself, as long as it is there."""
+    found = annotations(job) or {}
+    if job.sched is None:
+        found.pop("sched", None)
+    return entry_line(t, "annotations", {"annotations": found or None})
 
 
 def _news(item: Committed) -> bytes:

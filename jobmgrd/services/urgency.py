@@ -1,4 +1,4 @@
-"""job-manager.urgency, memo: what may be changed on an active job (urgency.c, annotate.c)."""
+"""job-manager.urgency: a pending job's place in the queue (urgency.c)."""
 
 import errno
 from collections.abc import Awaitable, Iterable
@@ -10,11 +10,11 @@ from jobmgrd.services.lookup import active_job, authorize, refuse
 from jobmgrd.store.port import Store
 from protocol.errors import RpcError
 from protocol.job import URGENCY_DEFAULT, URGENCY_MAX, URGENCY_MIN
-from protocol.job_manager import MemoRequest, UrgencyReply, UrgencyRequest
+from protocol.job_manager import UrgencyReply, UrgencyRequest
 
 
 class Urgency:
-    """Changes of a job's place in the queue, and notes on it."""
+    """Changes of a job's place in the queue."""
 
     def __init__(self, engine: Engine, store: Store) -> None:
         self._engine = engine
@@ -22,10 +22,7 @@ class Urgency:
 
     def routes(self) -> Iterable[Route]:
         """See Service."""
-        return [
-            Route("job-manager.urgency", UrgencyRequest, self.urgency, scope=Scope.OWN),
-            Route("job-manager.memo", MemoRequest, self.memo, scope=Scope.OWN),
-        ]
+        return [Route("job-manager.urgency", UrgencyRequest, self.urgency, scope=Scope.OWN)]
 
     def urgency(self, call: Call, request: UrgencyRequest) -> Awaitable[Value]:
         """Change a pending job's urgency, and so its priority."""
@@ -48,12 +45,3 @@ class Urgency:
     async def _reply(self, durable: Awaitable[None], old: int) -> UrgencyReply:
         await durable
         return UrgencyReply(old)
-
-    def memo(self, call: Call, request: MemoRequest) -> Awaitable[Value]:
-        """Attach keys to a job."""
-        job = active_job(self._engine, request.id)
-        if job is None:
-            return refuse(self._store, request.id, unknown="unknown job id")
-        authorize(call.cred, job.userid, "guests can only add a memo to their own jobs")
-        self._engine.post(job, "memo", request.memo)
-        return self._engine.durable(job)

@@ -164,6 +164,10 @@ def test_memos_are_paths_and_may_come_from_stdin(
     assert CliRunner().invoke(cli, words, input="half way").exit_code == 0
     job = json.loads(jobmgr("jobs", "--json", id_).stdout)
     assert job["annotations"]["user"] == {"run": {"step": 3}, "note": "half way"}
+    assert jobmgr("job", "memo", "--volatile", id_, "run.step=4").exit_code == 0
+    job = json.loads(jobmgr("jobs", "--json", id_).stdout)
+    assert job["annotations"]["user"]["run"] == {"step": 4}
+    assert "4" not in jobmgr("job", "eventlog", "--format=json", id_).stdout.split("memo")[-1]
     wrong = jobmgr("job", "memo", id_, "a=1", "a.b=2")
     assert wrong.exit_code == 1
     assert "cannot set a.b" in wrong.stderr

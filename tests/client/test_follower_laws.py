@@ -74,7 +74,7 @@ class Following(RuleBasedStateMachine):
         self.bench.executor.tell(Started(id))
         self.bench.executor.finish(id, status)
 
-    @rule(place=PLACE, type=st.sampled_from(["cancel", "memo", "urgency", "update"]))
+    @rule(place=PLACE, type=st.sampled_from(["cancel", "memo", "note", "urgency", "update"]))
     def change(self, place: int, type: str) -> None:
         """Something happens to an active job."""
         if self.bench.engine.jobs:
@@ -87,6 +87,9 @@ class Following(RuleBasedStateMachine):
             self.bench.engine.raise_exception(job, "cancel", 0, "enough")
         elif type == "memo":
             self.bench.engine.post(job, "memo", {"place": place})
+        elif type == "note":
+            note = {"note": place, "place": None if place % 2 else -place}
+            await self.bench.ask("job-manager.memo", {"id": job.id, "memo": note, "volatile": True})
         elif type == "update":
             name = {"attributes.system.job.name": f"renamed-{place}"}
             self.bench.engine.update(job, name)

@@ -24,6 +24,7 @@ from jobmgrd.services.job_ingest import JobIngest
 from jobmgrd.services.job_list import JobList
 from jobmgrd.services.journal import Journal
 from jobmgrd.services.journal_window import Window
+from jobmgrd.services.memo import Memo
 from jobmgrd.services.plugins import Plugins
 from jobmgrd.services.retention import Retention
 from jobmgrd.store.memory import MemoryStore
@@ -174,6 +175,7 @@ class Bench:
             self.job_info,
             self.ingest,
             JobList(self.engine, self.store, self.router, self.annotate.refresh),
+            Memo(self.engine, self.store, self.journal.annotated),
         ):
             self.router.add(service)
         self.prepare(recovered)

@@ -13,7 +13,7 @@ from jobmgrd.services.urgency import Urgency
 from jobmgrd.services.wait import Wait
 from protocol.job import URGENCY_HOLD
 from protocol.message import ROLE_USER, Cred
-from tests.services.bench import GUEST, USERID, Bench
+from tests.services.bench import GUEST, USERID, Bench, Peer
 
 UNKNOWN = 999
 ITS_USER = Cred(USERID, ROLE_USER)
@@ -187,3 +187,31 @@ async def test_guests_are_kept_to_their_own_jobs(bench: Bench, ids: Ids, row: To
         assert own[1] == row.active
     else:
         assert isinstance(own, dict)
+
+
+async def test_a_volatile_memo_is_shown_while_its_job_is_active(bench: Bench) -> None:
+    """Without an event and a commit; others go on top of it, and a restart loses it."""
+    id = await bench.started()
+    before = bench.store.stats().commits
+    note = {"id": id, "memo": {"done": {"percent": 5}, "a": 1}, "volatile": True}
+    assert await bench.ask("job-manager.memo", note) == {}
+    assert bench.store.stats().commits == before
+    await bench.ask("job-manager.memo", {"id": id, "memo": {"done": {"step": 2}, "a": None}})
+    shown = {"done": {"percent": 5, "step": 2}}
+    assert (await bench.listed(("annotations",)))[id]["annotations"]["user"] == shown
+    assert b"percent" not in bench.engine.jobs[id].eventlog
+    bench.executor.finish(id)
+    await bench.until(lambda: id not in bench.engine.jobs)
+    ended = (await bench.listed(("annotations",)))[id]["annotations"]["user"]
+    assert ended == {"done": {"step": 2}}
+
+
+async def test_a_volatile_memo_waits_for_what_came_before_it(bench: Bench) -> None:
+    """So that followers learn things in their order; meanwhile the job may have ended."""
+    id, peer = await bench.started(), Peer()
+    bench.engine.post(bench.engine.jobs[id], "memo", {"a": 1})
+    note = {"id": id, "memo": {"a": 2}, "volatile": True}
+    matchtag = bench.send(peer, "job-manager.memo", note)
+    bench.executor.finish(id)
+    await bench.until(lambda: peer.received)
+    assert peer.end(matchtag) == (errno.ENOENT, "job is inactive")

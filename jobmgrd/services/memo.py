@@ -1,0 +1,47 @@
+"""job-manager.memo: notes on an active job, in its eventlog or in memory alone (annotate.c)."""
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from jobmgrd.call import Call, Value
+from jobmgrd.engine import Engine
+from jobmgrd.jobs.job import Job
+from jobmgrd.router import Route, Scope
+from jobmgrd.services.lookup import active_job, authorize, refuse
+from jobmgrd.store.port import Store
+from protocol.job_manager import MemoRequest
+
+
+class Memo:
+    """A volatile memo costs no commit: it is shown while the job is active, until a restart.
+
+    `tell` is given the jobs whose annotations are different for that.
+    """
+
+    def __init__(self, engine: Engine, store: Store, tell: Callable[[Sequence[Job]], None]) -> None:
+        self._engine = engine
+        self._store = store
+        self._tell = tell
+
+    def routes(self) -> Iterable[Route]:
+        """See Service."""
+        return [Route("job-manager.memo", MemoRequest, self.memo, scope=Scope.OWN)]
+
+    def memo(self, call: Call, request: MemoRequest) -> Awaitable[Value]:
+        """Attach keys to a job; answered once they are durable, unless they never will be."""
+        job = active_job(self._engine, request.id)
+        if job is None:
+            return refuse(self._store, request.id, unknown="unknown job id")
+        authorize(call.cred, job.userid, "guests can only add a memo to their own jobs")
+        if request.volatile:
+            return self._note(job, request.memo)
+        self._engine.post(job, "memo", request.memo)
+        return self._engine.durable(job)
+
+    async def _note(self, job: Job, memo: Mapping[str, Any]) -> None:
+        while job.committed < len(job.entries):  # followers learn things in their order
+            await self._engine.durable(job)
+        if active_job(self._engine, job.id) is None:
+            await refuse(self._store, job.id, unknown="unknown job id")
+        job.note(memo)
+        self._tell([job])
