@@ -74,14 +74,21 @@ def _answer(value: object) -> str:
     return "ACCEPT, HOLD, Refuse with a line of text, or None"
 
 
+def _verdict(value: object) -> str:
+    right = value is not HOLD and not _answer(value)
+    return "" if right else "ACCEPT, Refuse with a line of text, or None"
+
+
 _EXPECTED: Final[Mapping[str, Check]] = {
     "validate": _text,
     "priority": _priority,
     "dependency": _answer,
+    "update": _verdict,
     "hold": _text,
     "job_new": _nothing,
     "job_lost": _nothing,
     "job_state": _nothing,
+    "job_update": _nothing,
     "inactive_add": _nothing,
     "inactive_remove": _nothing,
 }

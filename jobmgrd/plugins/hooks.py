@@ -31,6 +31,21 @@ class Hooks:
         """
 
     @hookspec(firstresult=True)
+    def update(
+        self,
+        job: JobView,
+        path: str,
+        value: Any,  # noqa: ANN401 - JSON
+        userid: int,
+    ) -> Answer | Refuse | None:
+        """May this path of an active job's jobspec get this value? Refuse says why not.
+
+        ACCEPT lets attributes be changed that jobmgrd has no rule for, as "attributes.user.tag":
+        what that means is the plugin's business. Asked about each path of an update, and before
+        `validate` is about all of them. `userid` asks for it: the owner of job or instance.
+        """
+
+    @hookspec(firstresult=True)
     def dependency(
         self, job: JobView, scheme: str, value: str, keys: Mapping[str, Any]
     ) -> Answer | Refuse | None:
@@ -69,6 +84,10 @@ class Hooks:
     @hookspec(firstresult=True)
     def job_state(self, job: JobView, state: str, t: float) -> None:
         """A job came to a state ("DEPEND", ..., "INACTIVE") at this UNIX time; that is durable."""
+
+    @hookspec(firstresult=True)
+    def job_update(self, job: JobView, updates: Mapping[str, Any]) -> None:
+        """An active job's jobspec was changed, these paths to these values; that is durable."""
 
     @hookspec(firstresult=True)
     def inactive_add(self, job: JobView) -> None:

@@ -186,7 +186,7 @@ async def assemble(parts: Parts) -> Services:
         wait,
         Urgency(engine, store),
         Memo(engine, store, journal.annotated),
-        Update(engine, store, clock, plugins.check_update),
+        Update(engine, store, clock, plugins.check_update, plugins.may_update),
         Getattr(engine, store),
         queues,
         drain,

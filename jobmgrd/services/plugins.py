@@ -9,7 +9,7 @@ is over a reload; one that did is made anew, and told of all active jobs (flux-c
 
 import asyncio
 import errno
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from typing import Any, Final
 
@@ -29,6 +29,7 @@ from jobmgrd.router import OWNER, Route
 from jobmgrd.services.dependency_plan import TYPE, Plan, parse_all, unsupported
 from jobmgrd.services.plugin_requests import PluginRequests
 from protocol.errors import FormatError, RpcError
+from protocol.eventlog import decode_line
 from protocol.events import PurgeEvent
 from protocol.job import URGENCY_EXPEDITE, URGENCY_HOLD, State
 from protocol.jobspec import Jobspec
@@ -38,7 +39,7 @@ log = structlog.get_logger()
 
 LOAD_LIMIT: Final = 10.0
 """Seconds that it may take to import a plugin and to make it."""
-TOLD_OF_COMMITS: Final = ("job_state", "inactive_add")
+TOLD_OF_COMMITS: Final = ("job_state", "job_update", "inactive_add")
 
 
 class LoadError(ValueError):
@@ -197,6 +198,19 @@ class Plugins:
             for text in self._ask_all("validate", job=JobView(draft)):
                 raise FormatError(text)
 
+    def may_update(self, job: Job, path: str, value: Any, userid: int) -> bool:  # noqa: ANN401
+        """Whether plugins let a path of a jobspec be changed that there is no rule for.
+
+        Raises:
+            FormatError: with the reason of the plugin that refuses it, rule or not.
+        """
+        view, accepted = JobView(job), False
+        for answer in self._ask_all("update", job=view, path=path, value=value, userid=userid):
+            if isinstance(answer, Refuse):
+                raise FormatError(answer.text)
+            accepted = True
+        return accepted
+
     def lost(self, job: Job) -> None:
         """A job that was taken in could not be kept."""
         for plugin in self._plugins:
@@ -235,6 +249,9 @@ class Plugins:
             for plugin in self._plugins:
                 for state, t in item.moves:
                     plugin.ask("job_state", job=view, state=str(state.name), t=t)
+                if plugin.has("job_update"):
+                    for updates in _updates(item.entries):
+                        plugin.ask("job_update", job=view, updates=updates)
                 if item.last:
                     plugin.ask("inactive_add", job=view)
 
@@ -271,6 +288,12 @@ class Plugins:
 def _introduce(plugins: Iterable[Plugin], job: Job) -> None:
     for plugin in plugins:
         plugin.ask("job_new", job=JobView(job))
+
+
+def _updates(entries: Iterable[bytes]) -> Iterator[Mapping[str, Any]]:
+    for line in entries:
+        if b'"jobspec-update"' in line and (entry := decode_line(line)).name == "jobspec-update":
+            yield entry.context or {}
 
 
 def _foreign(plan: Plan | None) -> list[Foreign]:

@@ -1,9 +1,9 @@
 """job-manager.update: changes of an active job's jobspec (update.c, plugins/update-duration.c).
 
 Either all changes of a request are made, or none. What a path may be changed to, and by whom, is
-said by its rule; then the jobspec as a whole is checked as at its submission. The owner of the
-instance may give a job any duration, whatever the limits; another's job is immutable after that,
-so that its user does not build on it.
+said by its rule and by plugins; then the jobspec as a whole is checked as at its submission. The
+owner of the instance may give a job any duration, whatever the limits; another's job is immutable
+after that, so that its user does not build on it.
 """
 
 import errno
@@ -29,6 +29,7 @@ from protocol.jobspec import Jobspec, parse
 from protocol.message import Cred
 
 _ROOTS: Final = ("attributes", "resources", "tasks")
+_ATTRIBUTES: Final = "attributes."
 
 _Rule: TypeAlias = Callable[[Job, Any, Cred], None]
 """Raises FormatError, saying why this user may not give this job this value."""
@@ -38,6 +39,8 @@ class Update:
     """A table of rules, and one way to apply them.
 
     `validate` raises FormatError if a job may not have a jobspec that is found right otherwise.
+    `allow` raises it if a user may not give a path a value, and tells whether it allows a path that
+    has no rule.
     """
 
     def __init__(
@@ -46,8 +49,10 @@ class Update:
         store: Store,
         clock: Callable[[], float],
         validate: Callable[[Job, Jobspec], None] = lambda _job, _spec: None,
+        allow: Callable[[Job, str, Any, int], bool] = lambda _job, _path, _value, _userid: False,
     ) -> None:
         self._validate = validate
+        self._allow = allow
         self._engine = engine
         self._store = store
         self._clock = clock
@@ -69,7 +74,7 @@ class Update:
         unlimited = call.cred.is_owner and request.updates.keys() == {DURATION}
         try:
             for path, value in request.updates.items():
-                _check(job, path, value, call.cred)
+                self._check(job, path, value, call.cred)
             updates = self._with_constraints(job, request.updates)
             spec = _with(job, updates)
             self._check_room(job, spec, updates)
@@ -84,6 +89,14 @@ class Update:
         others = unlimited and call.cred.userid != job.userid
         self._engine.update(job, updates, immutable=others and not job.immutable)
         return self._engine.durable(job)
+
+    def _check(self, job: Job, path: str, value: Any, cred: Cred) -> None:  # noqa: ANN401 - JSON
+        rule = _RULES.get(path)
+        if rule is not None:
+            rule(job, value, cred)
+        allowed = self._allow(job, path, value, cred.userid)
+        if rule is None and not (allowed and path.startswith(_ATTRIBUTES)):
+            raise FormatError(f"update of {path} not supported")
 
     def _with_constraints(self, job: Job, updates: Mapping[str, Any]) -> Mapping[str, Any]:
         """The updates, with what the queue asks of nodes in the constraints, as at the submit."""
@@ -110,13 +123,6 @@ class Update:
 def _check_paths(updates: Mapping[str, Any]) -> None:
     if not updates or any(path.partition(".")[0] not in _ROOTS for path in updates):
         raise RpcError(errno.EINVAL, "one or more jobspec updates are invalid")
-
-
-def _check(job: Job, path: str, value: Any, cred: Cred) -> None:  # noqa: ANN401 - whatever was sent
-    rule = _RULES.get(path)
-    if rule is None:
-        raise FormatError(f"update of {path} not supported")
-    rule(job, value, cred)
 
 
 def _with(job: Job, updates: Mapping[str, Any]) -> Jobspec:

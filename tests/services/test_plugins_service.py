@@ -80,6 +80,17 @@ class Noting:
         self.told.append((state, job.id))
 
     @hookimpl
+    def update(self, path: str, value: Any, userid: int) -> Any:  # noqa: ANN401
+        """See Hooks."""
+        self.told.append(("update", path, value, userid))
+        return self.answer("update")
+
+    @hookimpl
+    def job_update(self, job: JobView, updates: Mapping[str, Any]) -> None:
+        """See Hooks."""
+        self.told.append(("job_update", job.id, updates))
+
+    @hookimpl
     def inactive_add(self, job: JobView) -> None:
         """See Hooks."""
         assert job.result is not None
@@ -147,6 +158,46 @@ async def test_a_plugin_refuses_an_update_with_a_text(bench: Bench, plugin: Noti
     assert await bench.ask("job-manager.update", longer) == {}
     load(bench, Source("user-limits", {"max-active": 1}))
     assert await bench.ask("job-manager.update", rename) == {}
+
+
+async def test_a_plugin_allows_updates_that_nobody_else_knows(bench: Bench, plugin: Noting) -> None:
+    """Of attributes alone; it is told of what was updated, once that is durable."""
+    update = Update(bench.engine, bench.store, bench.tick, allow=bench.plugins.may_update)
+    bench.router.add(update)
+    id = await submit(bench, urgency=HOLD_URGENCY)
+    tag = {"attributes.user.tag": [1]}
+    refusal = (errno.EINVAL, "update of attributes.user.tag not supported")
+    assert await bench.ask("job-manager.update", {"id": id, "updates": tag}) == refusal
+    plugin.answers["update"] = ACCEPT
+    plugin.told.clear()
+    assert await bench.ask("job-manager.update", {"id": id, "updates": tag}, GUEST)
+    assert not plugin.told
+    assert await bench.ask("job-manager.update", {"id": id, "updates": tag}) == {}
+    told = [told for told in plugin.told if "update" in told[0]]
+    assert told == [("update", "attributes.user.tag", [1], 1), ("job_update", id, tag)]
+    shown = await bench.ask("job-info.lookup", {"id": id, "keys": ["jobspec"], "flags": 2})
+    assert '"tag":[1]' in shown["jobspec"]
+    tasks = {"id": id, "updates": {"tasks": []}}
+    assert await bench.ask("job-manager.update", tasks) == (
+        errno.EINVAL,
+        "update of tasks not supported",
+    )
+
+
+async def test_a_plugin_refuses_to_update_a_path(bench: Bench, plugin: Noting) -> None:
+    """One that is known, too; what makes no sense counts as no opinion."""
+    update = Update(bench.engine, bench.store, bench.tick, allow=bench.plugins.may_update)
+    bench.router.add(update)
+    id = await submit(bench, urgency=HOLD_URGENCY)
+    rename = {"id": id, "updates": {"attributes.system.job.name": "other"}}
+    plugin.answers["update"] = Refuse("names are for ever")
+    refusal = (errno.EINVAL, "names are for ever")
+    assert await bench.ask("job-manager.update", rename) == refusal
+    assert bench.engine.jobs[id].jobspec.name == "true"
+    plugin.answers["update"] = HOLD
+    assert await bench.ask("job-manager.update", rename) == {}
+    (stats,) = bench.plugins.stats()
+    assert "expected ACCEPT, Refuse with a line of text, or None" in stats.last_error
 
 
 async def test_a_plugin_that_raises_refuses_nothing(bench: Bench, plugin: Noting) -> None:
