@@ -29,7 +29,6 @@ from jobmgrd.jobs.attributes import ANNOTATIONS, ATTRIBUTES, attributes, check_n
 from jobmgrd.jobs.job import Job
 from jobmgrd.jobs.match import assume, predicate
 from jobmgrd.router import Route, Router, Scope, cancel_route
-from jobmgrd.store.listed import describing
 from jobmgrd.store.port import Query, Store
 from protocol import payload
 from protocol.constraint import FALSE, And, Constraint, Userids
@@ -40,7 +39,7 @@ from protocol.job_list import ALL, VERSION, AttrsReply, ListRequest, Page
 from protocol.payload import Format
 
 PAGE: Final = 256
-"""Jobs in a page: a millisecond or two of work for the event loop."""
+"""Jobs in a page: a millisecond of work at most, on the loop or on the store's thread."""
 
 PLAIN_MAX: Final = 100_000
 """Jobs in the one response of an RPC that is not streaming."""
@@ -102,14 +101,13 @@ class JobList:
             await asyncio.sleep(0)
         if not left:
             return
-        describe = describing(names)
-        query = Query(selection.constraint, selection.since)
+        query = Query(selection.constraint, selection.since, names)
         async with aclosing(self._store.list(query, min(PAGE, left))) as pages:
-            async for rows in pages:
-                new = [row for row in rows if row.id not in seen][:left]
-                left -= len(new)
-                if new:
-                    yield [Raw(encode(describe(row))) for row in new]
+            async for page in pages:
+                ended = [job for job in page if job["id"] not in seen][:left]
+                left -= len(ended)
+                if ended:
+                    yield [Raw(encode(job)) for job in ended]
                 if not left:
                     return
 

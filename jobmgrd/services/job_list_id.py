@@ -5,7 +5,7 @@ from asyncio import Future, get_running_loop
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Final
 
-from msgspec import Struct, convert
+from msgspec import Struct
 
 from jobmgrd.call import Call, Peer, Value
 from jobmgrd.commits import Committed
@@ -16,8 +16,8 @@ from jobmgrd.jobs.times import reached
 from jobmgrd.router import Route, Router, Scope
 from jobmgrd.services.job_list import attribute_names
 from jobmgrd.services.lookup import UNKNOWN_JOB, missing
-from jobmgrd.store.listed import describing
-from jobmgrd.store.port import InactiveRow, Listed, Store
+from jobmgrd.store.listed import describe
+from jobmgrd.store.port import InactiveRow, Store
 from protocol.errors import RpcError
 from protocol.job import State
 from protocol.job_list import IdReply, IdRequest
@@ -65,8 +65,8 @@ class JobListId:
         if not isinstance(found, InactiveRow):
             raise missing(found, UNKNOWN_JOB)
         self._check_visible(call, found.userid)
-        row = convert(found, Listed, from_attributes=True)
-        return IdReply(describing(names)(row))
+        (job,) = describe([found], names)
+        return IdReply(job)
 
     def _check_visible(self, call: Call, userid: int) -> None:
         """In private mode, a job of another is as unknown as one that never was."""

@@ -11,12 +11,12 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from heapq import nlargest
 from typing import TypeVar
 
-from msgspec import convert
 from msgspec.structs import replace
 
 from jobmgrd.jobs.match import assume, predicate
 from jobmgrd.jobs.retention import HELD, History, Limits
 from jobmgrd.store.epoch import new_epoch
+from jobmgrd.store.listed import describe
 from jobmgrd.store.memory_history import MemoryHistory, candidate
 from jobmgrd.store.port import (
     ActiveRow,
@@ -144,12 +144,12 @@ class MemoryStore:
         matches = predicate(constraint)
         kept = (row for row in self._inactive.values() if row.t_clean > query.since)
         found = [
-            convert(row, Listed, from_attributes=True)
+            row
             for row in sorted(kept, key=lambda row: (row.t_clean, row.id), reverse=True)
             if constraint == TRUE or matches(replay(row))
         ]
         for first in range(0, len(found), page):
-            yield found[first : first + page]
+            yield describe(found[first : first + page], query.attrs)
 
     async def counts(self) -> Sequence[Count]:
         """The jobs that ended and those that are kept; see the port."""

@@ -10,7 +10,7 @@ Every method may raise StoreError. Writes are grouped by the store: many calls, 
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 from msgspec import Struct, field
 
@@ -19,6 +19,9 @@ from jobmgrd.jobs.retention import Candidate, History, Limits
 from protocol.constraint import TRUE, Constraint
 
 T = TypeVar("T")
+
+Listed: TypeAlias = Mapping[str, Any]
+"""The id of an inactive job, and those of the attributes asked for that it has (RFC 43)."""
 
 
 class StoreError(Exception):
@@ -74,31 +77,11 @@ class InactiveRow(Struct, frozen=True):
 
 
 class Query(Struct, frozen=True):
-    """Which inactive jobs to list."""
+    """Which inactive jobs to list, and what to tell of them."""
 
     constraint: Constraint = TRUE
     since: float = 0.0  # those with t_clean > since (UNIX time)
-
-
-class Listed(Struct, frozen=True):
-    """What lists say of an inactive job; a part of its InactiveRow."""
-
-    id: int
-    userid: int
-    urgency: int
-    priority: int
-    t_submit: float
-    t_depend: float
-    t_priority: float
-    t_sched: float
-    t_run: float
-    t_cleanup: float
-    t_clean: float
-    result: int
-    status: int
-    name: str
-    queue: str
-    attrs: str
+    attrs: Sequence[str] = ()  # besides the id
 
 
 class OutputRow(Struct, frozen=True):

@@ -18,7 +18,7 @@ from typing import Any, Final, TypeAlias
 
 from jobmgrd.jobs.match import assume
 from jobmgrd.store import statements as sql
-from jobmgrd.store.listed import REST
+from jobmgrd.store.listed import REST, describing
 from jobmgrd.store.port import Listed, Query
 from jobmgrd.store.sqlite_history import MAX_ID
 from protocol import hostlist, idset
@@ -45,8 +45,11 @@ STEP_SECONDS: Final = 0.003
 SPAN_MAX: Final = 65536
 
 _Place: TypeAlias = tuple[float, int]  # t_clean, id
+_Row: TypeAlias = tuple[Any, ...]  # t_clean, id, and the columns that the attributes need
 _Sql: TypeAlias = tuple[str, list[Any]]  # an expression that is 0 or 1, and its parameters
 
+_NARROW: Final = frozenset({"t_clean", "id", "userid", "queue", "result"})
+"""The columns that the index has."""
 _NODELIST: Final = REST.index("nodelist")
 _RANKS: Final = REST.index("ranks")
 _END: Final[_Place] = (float("inf"), 0)
@@ -60,7 +63,11 @@ class Walk:
         constraint = assume(query.constraint, State.INACTIVE)
         after, self._place = _bounds(constraint)
         self._after = max(after, (query.since, MAX_ID))
-        self._where, self._parameters = _expression(constraint)
+        where, self._parameters = _expression(constraint)
+        self._description = describing(query.attrs)
+        columns = ["t_clean", "id", *self._description.columns]
+        join = "LEFT JOIN" if _NARROW.issuperset(columns) else "CROSS JOIN"
+        self._text = sql.LISTED.format(", ".join(columns), join, where)
         self._page = page
         self._span = page
         self.done = constraint == FALSE
@@ -71,29 +78,27 @@ class Walk:
         classes = [rule for (rule,) in db.execute(sql.CLASSES)]
         floor = max((self._floor(db, rule) for rule in classes), default=_BEGIN)
         after = max(floor, self._after)
-        rows = nlargest(
-            self._page,
-            (row for rule in classes for row in self._rows(db, rule, after)),
-            key=lambda row: (row.t_clean, row.id),
-        )
+        rows = [row for rule in classes for row in self._rows(db, rule, after)]
+        if len(classes) > 1:
+            rows = nlargest(self._page, rows)
         full = len(rows) == self._page
         if full:
-            self._place = (rows[-1].t_clean, rows[-1].id)
+            t_clean, id, *_ = rows[-1]
+            self._place = (t_clean, id)
         else:
             self._place = after
             self.done = after == self._after
         self._pace(time.monotonic() - begin, full=full)
-        return rows
+        return self._description.jobs(rows)
 
     def _floor(self, db: sqlite3.Connection, rule: int) -> _Place:
         """The last place of a class that is within the span."""
         found = db.execute(sql.FLOOR, (rule, *self._place, self._span - 1)).fetchone()
         return found or _BEGIN
 
-    def _rows(self, db: sqlite3.Connection, rule: int, after: _Place) -> Iterable[Listed]:
-        text = sql.LISTED.format(self._where)
+    def _rows(self, db: sqlite3.Connection, rule: int, after: _Place) -> Iterable[_Row]:
         values = (rule, *self._place, *after, *self._parameters, self._page)
-        return (Listed(*row) for row in db.execute(text, values))
+        return db.execute(self._text, values)
 
     def _pace(self, seconds: float, *, full: bool) -> None:
         if seconds < STEP_SECONDS / 2 and not full:

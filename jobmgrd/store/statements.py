@@ -98,13 +98,14 @@ SUBMITTED: Final = (
 )
 FLOOR: Final = LATEST.replace("LIMIT ?", "LIMIT 1 OFFSET ?")
 LISTED: Final = (
-    "SELECT id, userid, urgency, priority, t_submit, t_depend, t_priority, t_sched, t_run,"
-    " t_cleanup, t_clean, result, status, name, queue, attrs"
-    " FROM ended CROSS JOIN inactive USING (ord)"
+    "SELECT {} FROM ended {} inactive USING (ord)"
     " WHERE rule = ? AND (t_clean, id) < (?, ?) AND (t_clean, id) >= (?, ?) AND seq IS NULL"
     " AND {} ORDER BY t_clean DESC, id DESC LIMIT ?"
 )
-"""To be completed by jobmgrd.store.sqlite_query."""
+"""To be completed by jobmgrd.store.sqlite_query: columns, kind of join, constraint.
+
+SQLite leaves out a LEFT JOIN that neither columns nor constraint need: the index tells all then.
+"""
 OUTPUT: Final = "SELECT ifnull(CAST(data AS BLOB), x'') FROM output WHERE id = ? ORDER BY n"
 OUTPUTS: Final = (
     "SELECT id, ifnull(CAST(data AS BLOB), x'') FROM output"

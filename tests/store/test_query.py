@@ -1,14 +1,14 @@
 """Lists of inactive jobs: SQL agrees with the domain, pages, order, attributes, plans."""
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import aclosing
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from msgspec import convert
 
 from jobmgrd.jobs.attributes import ATTRIBUTES, attributes
 from jobmgrd.jobs.job import Job
@@ -16,7 +16,7 @@ from jobmgrd.jobs.match import predicate
 from jobmgrd.jobs.retention import HELD
 from jobmgrd.store import rows, schema, sqlite_query, statements
 from jobmgrd.store.counters import Counters
-from jobmgrd.store.listed import describing
+from jobmgrd.store.listed import describe
 from jobmgrd.store.memory import MemoryStore
 from jobmgrd.store.port import Changes, Count, Listed, Query, Store
 from jobmgrd.store.sqlite import SqliteStore
@@ -26,6 +26,7 @@ from protocol.constraint_reader import parse
 from tests.random_jobs import CONSTRAINTS, ENDED, TIMES, jobs
 from tests.store.sample import db_path, ended
 
+ATTRIBUTE_NAMES = st.sampled_from(sorted(ATTRIBUTES))
 HISTORIES = st.lists(st.tuples(jobs(lives=ENDED), st.integers(HELD, 2)), max_size=6)
 
 
@@ -35,22 +36,27 @@ async def _list(store: Store, query: Query, page: int = 3) -> list[int]:
     async with aclosing(store.list(query, page)) as pages:
         async for jobs in pages:
             assert 0 < len(jobs) <= page
-            found += [job.id for job in jobs]
+            found += [job["id"] for job in jobs]
     return found
 
 
-def _walk(db: sqlite3.Connection, changes: Changes, query: Query, page: int) -> list[int]:
-    """The ids that SQL gives of these jobs, in a transaction that is taken back."""
+def _walk(db: sqlite3.Connection, changes: Changes, query: Query, page: int) -> list[Listed]:
+    """What SQL says of these jobs, in a transaction that is taken back."""
     db.execute("BEGIN")
     transaction = Transaction(db, Counters(), lambda: 0.0)
     transaction.write(changes)
     transaction.flush()
     walk = sqlite_query.Walk(query, page)
-    found = []
+    found: list[Listed] = []
     while not walk.done:
-        found += [job.id for job in walk.step(db)]
+        found += walk.step(db)
     db.execute("ROLLBACK")
     return found
+
+
+def _last_first(jobs: Iterable[Job]) -> list[Job]:
+    """Jobs in the order of lists."""
+    return sorted(jobs, key=lambda job: (job.t_clean, job.id), reverse=True)
 
 
 @pytest.fixture(scope="module")
@@ -80,21 +86,35 @@ class TestLaws:
         for id, (job, _) in enumerate(history, 1):
             job.id = id
         chosen = [job for job, _ in history if matches(job) and job.t_clean > since]
-        expected = [j.id for j in sorted(chosen, key=lambda j: (j.t_clean, j.id), reverse=True)]
+        expected = [job.id for job in _last_first(chosen)]
         changes = Changes(ended=[rows.inactive(job, rule) for job, rule in history])
         query = Query(constraint, since)
         memory = MemoryStore()
         await memory.open()
         await memory.write(changes)
         assert await _list(memory, query, page) == expected
-        assert _walk(db, changes, query, page) == expected
+        assert [job["id"] for job in _walk(db, changes, query, page)] == expected
 
-    @given(jobs(lives=ENDED), st.sets(st.sampled_from(sorted(ATTRIBUTES))))
+    @given(jobs(lives=ENDED), st.sets(ATTRIBUTE_NAMES))
     def test_a_row_says_what_its_job_said(self, job: Job, names: set[str]) -> None:
         """Every attribute, without the job's eventlog."""
-        row = convert(rows.inactive(job, 0), Listed, from_attributes=True)
-        assert describing(names)(row) == attributes(job, names)
-        assert describing(ATTRIBUTES)(row) == attributes(job, ATTRIBUTES)
+        for some in (sorted(names), list(ATTRIBUTES)):
+            (listed,) = describe([rows.inactive(job, 0)], some)
+            assert list(listed.items()) == list(attributes(job, some).items())
+
+    @given(st.lists(jobs(lives=ENDED), min_size=1, max_size=6), st.sets(ATTRIBUTE_NAMES))
+    @settings(deadline=None)
+    def test_sql_says_what_the_jobs_said(
+        self, db: sqlite3.Connection, history: Sequence[Job], names: set[str]
+    ) -> None:
+        """From the columns that these attributes need, and no others; as they are encoded, too."""
+        for id, job in enumerate(history, 1):
+            job.id = id
+        changes = Changes(ended=[rows.inactive(job, 0) for job in history])
+        for some in (sorted(names), list(ATTRIBUTES)):
+            listed = _walk(db, changes, Query(attrs=some), 4)
+            for job, said in zip(_last_first(history), listed, strict=True):
+                assert msgspec.msgpack.encode(said) == msgspec.msgpack.encode(attributes(job, some))
 
 
 class TestList:
@@ -117,7 +137,7 @@ class TestList:
         found: list[int] = []
         async with aclosing(store.list(Query(), 3)) as pages:
             async for page in pages:
-                found += [job.id for job in page]
+                found += [job["id"] for job in page]
                 await store.write(Changes(ended=[ended(100 + len(found))]))
                 await store.purge(lambda h: h.oldest(0, 1), now=1.0, reason="x", userid=0)
         assert [id for id in found if 3 < id < 10] == [9, 8, 7, 6, 5, 4]
@@ -165,14 +185,14 @@ class TestSqlite:
         db = schema.open_reader(db_path(tmp_path))
         walk = sqlite_query.Walk(Query(parse({"queue": ["b"]})), 10)
         first = walk.step(db)
-        assert (first, walk.done) == ([], False)
+        assert (list(first), walk.done) == ([], False)
         found: list[Listed] = []
         steps = 0
         while not walk.done:
             found += walk.step(db)
             steps += 1
         db.close()
-        assert [job.id for job in found] == [1]
+        assert [job["id"] for job in found] == [1]
         assert steps > 1
 
     @pytest.mark.parametrize(
@@ -206,16 +226,33 @@ class TestSqlite:
         self, db: sqlite3.Connection, value: dict[str, object]
     ) -> None:
         """The reader's limits are within SQLite's."""
-        assert _walk(db, Changes(ended=[ended(1)]), Query(parse(value)), 10) in ([], [1])
+        assert _walk(db, Changes(ended=[ended(1)]), Query(parse(value)), 10) in ([], [{"id": 1}])
 
     @pytest.mark.parametrize("where", ["userid IN (?)", "(queue IN (?) AND NOT result & 4 != 0)"])
     def test_common_constraints_are_told_by_the_index_alone(
         self, db: sqlite3.Connection, where: str
     ) -> None:
-        """The index covers the narrow table, and gives the order."""
-        plan = _plan(db, statements.LISTED.format(where))
-        assert "SEARCH ended USING COVERING INDEX ended_in_order" in plan[0]
-        assert plan[1:] == ["SEARCH inactive USING INTEGER PRIMARY KEY (rowid=?)"]
+        """The index covers the narrow table, and gives the order; it tells common attributes."""
+        narrow = "SEARCH ended USING COVERING INDEX ended_in_order"
+        wide = "SEARCH inactive USING INTEGER PRIMARY KEY"
+        for columns, join, expected in (
+            ("id, userid, queue, result", "LEFT JOIN", [narrow]),
+            ("id, name", "CROSS JOIN", [narrow, wide]),
+        ):
+            plan = _plan(db, statements.LISTED.format(columns, join, where))
+            assert [step.partition(" (")[0] for step in plan] == expected
+            assert "(rule=? AND t_clean>? AND t_clean<?)" in plan[0]
+
+    def test_a_job_whose_record_is_missing_is_passed_over(self, db: sqlite3.Connection) -> None:
+        """The file is damaged; the others are listed."""
+        db.execute("BEGIN")
+        transaction = Transaction(db, Counters(), lambda: 0.0)
+        transaction.write(Changes(ended=[ended(1), ended(2), ended(3)]))
+        transaction.flush()
+        db.execute("DELETE FROM inactive WHERE ord = 2")
+        found = sqlite_query.Walk(Query(attrs=["name", "exception_occurred"]), 3).step(db)
+        db.execute("ROLLBACK")
+        assert [job["id"] for job in found] == [3, 1]
 
 
 def _plan(db: sqlite3.Connection, text: str) -> list[str]:
