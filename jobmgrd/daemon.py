@@ -32,7 +32,7 @@ from jobmgrd.exec.remote import RemoteExecutor
 from jobmgrd.exec.simulated import SimulatedExecutor
 from jobmgrd.exec.switch import Switch
 from jobmgrd.jobs.job import Job
-from jobmgrd.jobs.nodes import NodeConfig, are_real, configured
+from jobmgrd.jobs.nodes import NodeConfig, are_real, configured, ranks_of
 from jobmgrd.jobs.scheduler import Scheduler
 from jobmgrd.limits import Guard
 from jobmgrd.publisher import Publisher
@@ -279,7 +279,10 @@ class Daemon:
         stack.callback(server.close)
 
     def _make_engine(self, stack: AsyncExitStack, recovered: Recovered) -> None:
-        scheduler = Scheduler(self._nodes(self._loaded.config))
+        nodes = self._nodes(self._loaded.config)
+        hosts = {node.rank: node.host for node in nodes}
+        excluded = ranks_of(self._loaded.config.resource.exclude, hosts)
+        scheduler = Scheduler(nodes, excluded)
         self._engine = Engine(self._store, scheduler, self._make_executor, self._clock)
         self._engine.max_jobid = recovered.max_jobid
         stack.push_async_callback(self._stop_engine)

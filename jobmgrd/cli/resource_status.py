@@ -1,7 +1,7 @@
 """jobmgr resource status: the nodes by what new jobs may do with them, and why."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 import click
@@ -28,7 +28,8 @@ _HEADINGS: Final = ("STATE", "NNODES", "RANKS", "SINCE", "NODELIST", "REASON")
 def status(*, as_json: bool) -> None:
     """List the nodes by what new jobs may do with them.
 
-    A drained node gets no new jobs; while some still run there, it is draining.
+    A drained node gets no new jobs; while some still run there, it is draining. The configuration
+    excludes others ([resource] exclude).
     """
     if as_json:
         with connect() as client, about("resource status"):
@@ -48,9 +49,12 @@ def show(*, drained: bool = False) -> None:
 
 def _rows(found: StatusReply, busy: Held, drained_only: bool) -> Iterator[tuple[object, ...]]:
     hosts = held(found.R).hosts
-    drained = {rank for ranks in found.drain for rank in idset.parse(ranks)}
+    excluded = idset.parse(found.exclude)
+    unusable = {rank for ranks in found.drain for rank in idset.parse(ranks)}.union(excluded)
     if not drained_only:
-        yield _row("avail", [rank for rank in hosts if rank not in drained], hosts)
+        yield _row("avail", [rank for rank in hosts if rank not in unusable], hosts)
+    if excluded and not drained_only:
+        yield _row("exclude", excluded, hosts)
     for ranks, info in found.drain.items():
         for state, group in _split(idset.parse(ranks), busy):
             yield _row(state, group, hosts, info.timestamp, info.reason)
@@ -63,7 +67,7 @@ def _split(ranks: tuple[int, ...], busy: Held) -> Iterator[tuple[str, list[int]]
 
 
 def _row(
-    state: str, ranks: list[int], hosts: Mapping[int, str], since: float = 0.0, reason: str = ""
+    state: str, ranks: Sequence[int], hosts: Mapping[int, str], since: float = 0.0, reason: str = ""
 ) -> tuple[object, ...]:
     names = hostlist.format(hosts[rank] for rank in ranks)
     return state, len(ranks), idset.format(ranks), iso(since), names, reason

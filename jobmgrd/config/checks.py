@@ -1,11 +1,13 @@
 """Values that are well by themselves, and do not go together."""
 
+import socket
 from collections.abc import Callable, Mapping
 
+from jobmgrd.config import kinds
 from jobmgrd.config.errors import ConfigError
 from jobmgrd.config.files import Place
 from jobmgrd.config.schema import Config
-from jobmgrd.jobs.nodes import configured
+from jobmgrd.jobs.nodes import configured, ranks_of
 from jobmgrd.jobs.queues import QueueConfig
 from protocol.errors import FormatError
 
@@ -34,12 +36,19 @@ def _check_endpoints(config: Config, origin: Origin) -> None:
 
 
 def _check_nodes(config: Config, origin: Origin) -> None:
-    """Refuse a node without cores, since nothing could ever run there."""
+    """Refuse a node without cores, where nothing could ever run, and to exclude what is none."""
     try:
-        configured(config.resource.config)
+        nodes = configured(config.resource.config)
     except FormatError as error:
         source = origin(("resource", "config"))
         raise ConfigError(source, "resource.config", "", str(error), 'cores = "0-3"') from error
+    hosts = {node.rank: node.host for node in nodes} or {0: socket.gethostname()}
+    try:
+        ranks_of(config.resource.exclude, hosts)
+    except FormatError as error:
+        source = origin(("resource", "exclude"))
+        expected = kinds.TARGETS.expected
+        raise ConfigError(source, "resource", "exclude", str(error), expected) from error
 
 
 def _check_queues(config: Config, origin: Origin) -> None:

@@ -381,6 +381,9 @@ ENDPOINTS: Final = Kind(
 LOCAL_ADDRESS: Final = Kind(
     f'an address such as "127.0.0.1:9464" or "unix:{RUNDIR}/metrics"', _read_local_address
 )
+TARGETS: Final = Kind(
+    'ranks such as "0-3" (RFC 22), or hosts such as "test[0-3]" (RFC 29)', _string
+)
 HOSTS: Final = Kind('a hostlist such as "test[0-3]" (RFC 29)', _read_hosts)
 PROPERTIES: Final = Kind('an array of properties such as ["batch"] (RFC 20)', _read_properties)
 PLUGIN: Final = Kind('the name of an installed plugin, or "module:object"', _read_plugin)

@@ -30,11 +30,13 @@ class ResourceConfig(Table, frozen=True):
 class Resource(Table, frozen=True):
     """What this host has, or pretends to have; None is every core the daemon may run on.
 
-    `config` makes several nodes of it, and then says alone what each has.
+    `config` makes several nodes of it, and then says alone what each has; of these, jobs get none
+    that `exclude` names, by rank or host.
     """
 
     cores: Annotated[int | None, kinds.count_or_auto(low=1, high=HOST_MAX), RESTART] = None
     gpus: Annotated[int, kinds.count(low=0, high=HOST_MAX), RESTART] = 0
+    exclude: Annotated[str, kinds.TARGETS, RESTART] = ""
     config: Annotated[
         tuple[Hosts, ...], Rows(ResourceConfig, ResourceConfig.entry, ENTRIES_MAX), RESTART
     ] = ()

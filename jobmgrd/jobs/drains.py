@@ -4,7 +4,7 @@ A drained node gets no new jobs; those that run there go on. Each function takes
 are, rank -> Drain, and returns those there will be.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from enum import Enum
 from typing import Final, TypeAlias
 
@@ -57,7 +57,7 @@ def drain(
         since = t if before is None or mode is Mode.FORCE_OVERWRITE else before.t
         after[rank] = Drain(since, reason)
     if kept and mode is Mode.STRICT:
-        raise StateError(f"{_ranks(kept)} already drained")
+        raise StateError(f"{named(kept)} already drained")
     return after
 
 
@@ -69,7 +69,7 @@ def undrain(drains: Drains, ranks: Iterable[int], mode: Mode = Mode.STRICT) -> D
     """
     asked = set(ranks)
     if mode is Mode.STRICT and (missing := asked - drains.keys()):
-        raise StateError(f"{_ranks(missing)} not drained")
+        raise StateError(f"{named(missing)} not drained")
     return {rank: found for rank, found in drains.items() if rank not in asked}
 
 
@@ -118,5 +118,6 @@ def decode(data: bytes, hosts: Mapping[int, str]) -> Drains:
     return found
 
 
-def _ranks(ranks: Sequence[int] | set[int]) -> str:
+def named(ranks: Collection[int]) -> str:
+    """Ranks as errors speak of them."""
     return f"rank{'s' if len(ranks) > 1 else ''} {idset.format(ranks)}"

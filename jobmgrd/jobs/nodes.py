@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
-from protocol import hostlist
+from protocol import hostlist, idset
 from protocol.errors import FormatError
 from protocol.jobspec import Jobspec
 from protocol.resource_set import Rank
@@ -52,6 +52,31 @@ def configured(entries: Iterable[Hosts]) -> Sequence[NodeConfig]:
         NodeConfig(rank, host, tuple(sorted(cores)), tuple(sorted(gpus)), frozenset(properties))
         for rank, (host, (cores, gpus, properties)) in enumerate(found.items())
     ]
+
+
+def ranks_of(targets: str, hosts: Mapping[int, str]) -> Sequence[int]:
+    """The ranks that are named, as an idset (RFC 22) or by their hosts (RFC 29).
+
+    Raises:
+        FormatError: it is neither, or names some that there are not.
+    """
+    try:
+        ranks = idset.parse(targets)
+    except FormatError:
+        return _ranks_of_hosts(targets, hosts)
+    if not hosts.keys() >= set(ranks):
+        raise FormatError("idset is out of range")
+    return ranks
+
+
+def _ranks_of_hosts(targets: str, hosts: Mapping[int, str]) -> Sequence[int]:
+    try:
+        named = set(hostlist.parse(targets))
+    except FormatError as error:
+        raise FormatError(f"invalid targets: {error}") from error
+    if missing := named.difference(hosts.values()):
+        raise FormatError(f"invalid targets: invalid hosts: {hostlist.format(sorted(missing))}")
+    return [rank for rank, host in hosts.items() if host in named]
 
 
 def are_real(nodes: Iterable[NodeConfig], cpus: int) -> bool:

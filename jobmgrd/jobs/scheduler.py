@@ -25,11 +25,18 @@ SHOWN_MAX: Final = 200
 
 
 class Scheduler:
-    """All nodes, and where the slots of a job go."""
+    """All nodes, and where the slots of a job go.
 
-    def __init__(self, nodes: Sequence[NodeConfig]) -> None:
+    Args:
+        nodes: what each has.
+        excluded: the ranks of those that no job is ever given.
+    """
+
+    def __init__(self, nodes: Sequence[NodeConfig], excluded: Collection[int] = ()) -> None:
         self._nodes = {node.rank: Node(node) for node in nodes}
-        self._up = list(self._nodes.values())  # those that new jobs may use
+        self.excluded = frozenset(excluded)
+        self._usable = [node for rank, node in self._nodes.items() if rank not in self.excluded]
+        self._up = self._usable  # those that new jobs may use now
         self._matching: dict[bytes, list[Node]] = {}  # of these, by constraint
         self._totals = self.free
         self.version = 0
@@ -50,11 +57,10 @@ class Scheduler:
     @property
     def free(self) -> "Totals":
         """What is free now."""
-        nodes = self._nodes.values()
         return Totals(
-            nodes=sum(n.idle for n in nodes),
-            cores=sum(n.cores for n in nodes),
-            gpus=sum(n.gpus for n in nodes),
+            nodes=sum(n.idle for n in self._usable),
+            cores=sum(n.cores for n in self._usable),
+            gpus=sum(n.gpus for n in self._usable),
         )
 
     @property
@@ -68,7 +74,7 @@ class Scheduler:
         Raises:
             FormatError: "unsatisfiable request: ..." with what was asked for and what there is.
         """
-        nodes: Collection[Node] = self._nodes.values()
+        nodes = self._usable
         if spec.constraints:
             nodes = [*filter(_matches(spec), nodes)]
         room = sorted((slots(n.all_cores, n.all_gpus, spec) for n in nodes), reverse=True)
@@ -105,7 +111,7 @@ class Scheduler:
 
     def drain(self, ranks: Collection[int]) -> None:
         """Give new jobs nothing of these ranks, and of no others, from now on."""
-        self._up = [node for rank, node in self._nodes.items() if rank not in ranks]
+        self._up = [node for node in self._usable if node.rank not in ranks]
         self._matching.clear()
         self.version += 1
 
@@ -146,9 +152,14 @@ class Scheduler:
     # --- what there is, as R tells it ---------------------------------------------------------
 
     @property
-    def all(self) -> ResourceSet:
+    def inventory(self) -> ResourceSet:
         """Every node with all that it has."""
         return self._resource_set(node.whole for node in self._nodes.values())
+
+    @property
+    def all(self) -> ResourceSet:
+        """As the inventory, but for the nodes that are excluded."""
+        return self._resource_set(node.whole for node in self._usable)
 
     @property
     def allocated(self) -> ResourceSet:

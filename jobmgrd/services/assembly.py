@@ -205,7 +205,7 @@ async def assemble(parts: Parts) -> Services:
         config,
         events,
         History(engine, store),
-        Kvs(lambda: resource_set.encode(engine.allocator.scheduler.all), job_info.lookup),
+        Kvs(lambda: resource_set.encode(engine.allocator.scheduler.inventory), job_info.lookup),
     ):
         router.add(service)
     _add_broker(parts)

@@ -33,18 +33,18 @@ class Resource:
         ]
 
     def status(self, _call: Call, _request: Empty) -> StatusReply:
-        """All nodes, and those that are drained."""
+        """All nodes, and those that are drained or excluded."""
         return StatusReply(
-            R=self._all,
+            R=self._inventory,
             drain=drains.shown(self._drain.drained),
             online=idset.format(self._scheduler.hosts),
             offline="",
-            exclude="",
+            exclude=idset.format(self._scheduler.excluded),
             torpid="",
         )
 
     def sched_status(self, _call: Call, _request: Empty) -> SchedStatusReply:
-        """All nodes, those that new jobs cannot use, and what jobs hold."""
+        """The nodes that are not excluded, those that new jobs cannot use, and what jobs hold."""
         return SchedStatusReply(
             all=self._all,
             down=_object(self._scheduler.of(self._drain.drained.keys())),
@@ -54,6 +54,10 @@ class Resource:
     def allocated(self, _call: Call, _request: Empty) -> Mapping[str, Any]:
         """What jobs hold."""
         return {"allocated": _object(self._scheduler.allocated)}
+
+    @cached_property
+    def _inventory(self) -> Mapping[str, Any]:
+        return _object(self._scheduler.inventory)
 
     @cached_property
     def _all(self) -> Mapping[str, Any]:

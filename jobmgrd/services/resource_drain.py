@@ -1,4 +1,7 @@
-"""resource.drain, undrain: nodes that get no new jobs, kept over restarts (resource/drain.c)."""
+"""resource.drain, undrain: nodes that get no new jobs, kept over restarts (resource/drain.c).
+
+Nodes that the configuration excludes are not drained, and those that were before are so no more.
+"""
 
 import asyncio
 import errno
@@ -11,9 +14,10 @@ from jobmgrd.call import Call
 from jobmgrd.engine import Engine
 from jobmgrd.jobs import drains
 from jobmgrd.jobs.drains import Drains, Mode, StateError
+from jobmgrd.jobs.nodes import ranks_of
 from jobmgrd.router import OWNER, Route
 from jobmgrd.store.port import Changes, Store
-from protocol import hostlist, idset
+from protocol import idset
 from protocol.errors import FormatError, RpcError
 from protocol.resource import DrainRequest
 
@@ -33,10 +37,12 @@ class ResourceDrain:
         self._store = store
         self._clock = clock
         self._hosts = engine.allocator.scheduler.hosts
+        self._excluded = engine.allocator.scheduler.excluded
         self._changing = asyncio.Lock()
         self._drains: Drains = {}
         try:
-            self._take(drains.decode(meta.get(DRAINS, b""), self._hosts))
+            kept = drains.decode(meta.get(DRAINS, b""), self._hosts)
+            self._take({rank: d for rank, d in kept.items() if rank not in self._excluded})
         except FormatError as error:  # the nodes are used until somebody drains them again
             log.error("resource.drains-lost", reason=str(error))
 
@@ -55,6 +61,8 @@ class ResourceDrain:
     async def drain(self, _call: Call, request: DrainRequest) -> None:
         """Drain nodes; answered once that is durable."""
         ranks = self._ranks(request.targets)
+        if excluded := self._excluded.intersection(ranks):
+            raise RpcError(errno.EINVAL, f"{drains.named(excluded)} excluded")
         mode = _mode(request.mode, "Invalid mode specified")
         await self._change(
             lambda now: drains.drain(now, ranks, request.reason, self._clock(), mode)
@@ -74,7 +82,9 @@ class ResourceDrain:
         Raises:
             StoreError: this could not be kept, and nothing changed.
         """
-        known = [rank for rank in ranks if rank in self._hosts]
+        known = [rank for rank in ranks if rank in self._hosts and rank not in self._excluded]
+        if not known:
+            return
         await self._change(lambda now: drains.drain(now, known, reason, self._clock(), Mode.UPDATE))
         log.warning("resource.drain", ranks=idset.format(known), reason=reason)
 
@@ -95,25 +105,12 @@ class ResourceDrain:
 
     def _ranks(self, targets: str) -> Sequence[int]:
         try:
-            ranks: Sequence[int] = idset.parse(targets)
-        except FormatError:
-            ranks = self._of_hosts(targets)
+            ranks = ranks_of(targets, self._hosts)
+        except FormatError as error:
+            raise RpcError(errno.EINVAL, str(error)) from error
         if not ranks:
             raise RpcError(errno.EINVAL, "idset is empty")
-        if not self._hosts.keys() >= set(ranks):
-            raise RpcError(errno.EINVAL, "idset is out of range")
         return ranks
-
-    def _of_hosts(self, targets: str) -> Sequence[int]:
-        try:
-            named = hostlist.parse(targets)
-        except FormatError as error:
-            raise RpcError(errno.EINVAL, f"invalid targets: {error}") from error
-        known = set(self._hosts.values())
-        if missing := [host for host in named if host not in known]:
-            text = f"invalid targets: invalid hosts: {hostlist.format(missing)}"
-            raise RpcError(errno.EINVAL, text)
-        return [rank for rank, host in self._hosts.items() if host in set(named)]
 
 
 def _mode(given: str | None, text: str) -> Mode:

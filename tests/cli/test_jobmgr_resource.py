@@ -113,3 +113,24 @@ def test_targets_that_are_none_are_named(jobmgr: Jobmgr) -> None:
             f"jobmgr: resource {words[0]} {words[1]}: {text}",
         )
     assert jobmgr("resource", "list", "--states=idle").exit_code == 2
+
+
+def test_an_excluded_node_gets_no_jobs_and_cannot_be_drained(daemon: DaemonProcess) -> None:
+    """One that was drained before is so no more; Flux's keys say what is excluded."""
+    jobmgr = against(daemon.uri)
+    assert jobmgr("resource", "drain", "test[1-2]", "net").exit_code == 0
+    daemon.stop()
+    daemon.configure(f'{NODES}[resource]\nexclude = "test[0-1]"\n')
+    daemon.start()
+    lines = [line[:3] for line in cells(jobmgr("resource", "status").stdout)]
+    assert lines == [["avail", "1", "3"], ["exclude", "2", "0-1"], ["drained", "1", "2"]]
+    status = json.loads(jobmgr("resource", "status", "--json").stdout)
+    assert (status["exclude"], list(status["drain"])) == ("0-1", ["2"])
+    assert status["R"]["execution"]["nodelist"] == ["test[0-3]"]
+    assert "test[2-3]" in jobmgr("resource", "list", "--states=all").stdout
+    refused = jobmgr("resource", "drain", "0-1", "net")
+    assert refused.stderr == "jobmgr: resource drain 0-1: ranks 0-1 excluded\n"
+    assert "of 2 nodes" in jobmgr("submit", "-N3", "true").stderr
+    run = jobmgr("run", "sh", "-c", "true")
+    assert (run.exit_code, run.stderr) == (0, "")
+    assert jobmgr("jobs", "-a", "-n", "-o", "{nodelist}").stdout == "test3\n"

@@ -40,3 +40,20 @@ def test_a_wrong_entry_is_refused_with_the_reason(row: dict[str, Any], problem: 
     with pytest.raises(ConfigError) as caught:
         entries(row)
     assert problem in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("exclude", "problem"),
+    [
+        ("3", "idset is out of range"),
+        ("a[1-3]", "invalid targets: invalid hosts: a3"),
+        ("a[3", "invalid targets: "),
+        (1, "Expected string, got integer"),
+    ],
+)
+def test_to_exclude_what_is_no_node_is_refused(exclude: object, problem: str) -> None:
+    """By name, before anything applies."""
+    table = {"config": [{"hosts": "a[0-2]", "cores": "0"}], "exclude": exclude}
+    with pytest.raises(ConfigError, match=r"\[resource\] exclude: ") as caught:
+        check({"resource": table}, "config.load")
+    assert problem in str(caught.value)

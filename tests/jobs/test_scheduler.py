@@ -111,3 +111,23 @@ def test_nothing_is_ever_held_twice_or_lost(steps: list[tuple[int, int, int] | i
         assert len(gpus) == len(set(gpus))
         assert scheduler.free.cores == 8 - len(cores)
         assert scheduler.free.gpus == 3 - len(gpus)
+
+
+def test_an_excluded_node_is_there_and_never_given() -> None:
+    """Neither after an undrain; what would need it is refused, what holds it gives it back."""
+    scheduler = Scheduler([NodeConfig(rank, f"n{rank}", 2) for rank in range(3)], excluded=[1])
+    assert [rank.rank for rank in scheduler.inventory.ranks] == [0, 1, 2]
+    assert [rank.rank for rank in scheduler.all.ranks] == [0, 2]
+    assert str(scheduler.totals) == "2 nodes with 4 cores and 0 GPUs"
+    with pytest.raises(FormatError, match="of 2 nodes"):
+        scheduler.check(spec(tasks=3, nodes=3))
+    held = [Rank(1, (0,), (), "n1")]
+    scheduler.reserve(held)
+    scheduler.drain([0])
+    scheduler.drain([])
+    taken = scheduler.alloc(spec(tasks=4))
+    assert taken is not None
+    assert [rank.rank for rank in taken] == [0, 2]
+    assert scheduler.is_full
+    scheduler.free_alloc(held)
+    assert scheduler.alloc(spec()) is None
