@@ -22,7 +22,15 @@ from jobmgrd.jobs.rules import Generation, Rule, RuleSet
 from jobmgrd.router import OWNER, Route
 from jobmgrd.services.holds import Holds
 from jobmgrd.services.lookup import UNKNOWN_JOB, missing, written
-from jobmgrd.store.port import Changes, Facts, InactiveRow, Pin, Recovered, Store
+from jobmgrd.store.port import (
+    Changes,
+    Facts,
+    InactiveRow,
+    Pin,
+    Recovered,
+    Store,
+    StoreError,
+)
 from protocol import duration, jobid
 from protocol.errors import RpcError
 from protocol.retention import IdRequest, PinListReply, PinReply, PinRequest, RetentionReply
@@ -61,6 +69,7 @@ class Retention:
         self._rules = RuleSet(generation=self._generation.number)
         self._limits = Limits()
         self._reclassing = False
+        self._unsettled: set[int] = set()
 
     def routes(self) -> Iterable[Route]:
         """See Service."""
@@ -80,7 +89,11 @@ class Retention:
         if self._rules.generation != self._generation.number:
             signature = self._rules.signature().decode()
             self._generation = Generation(self._rules.generation, signature, complete=False)
-            self._store.write(Changes(meta={META: self._generation.written()}))
+            kept = self._store.write(Changes(meta={META: self._generation.written()}))
+            kept.add_done_callback(asyncio.Future.exception)  # if not, the next start does it again
+        self._reclass_soon()
+
+    def _reclass_soon(self) -> None:
         if not self._generation.complete and not self._reclassing:
             self._reclassing = True
             self._spawn(self._reclass())
@@ -143,6 +156,8 @@ class Retention:
             self._generation = Generation(generation or 0, self._generation.signature)
             await self._store.write(Changes(meta={META: self._generation.written()}))
             log.info("retention.reclassed", generation=generation)
+        except StoreError as error:  # the next heartbeat begins again
+            log.warning("retention.not-reclassed", reason=str(error))
         finally:
             self._reclassing = False
 
@@ -165,6 +180,7 @@ class Retention:
             await self._store.write(Changes(pins={pin.id: pin}, rules={pin.id: HELD}))
         except Exception:
             self._restore(pin.id, before)
+            await self._settle([pin.id])
             raise
         try:
             await self._require(pin.id)
@@ -197,30 +213,57 @@ class Retention:
         return None
 
     async def _unpin(self, ids: Sequence[int]) -> None:
-        pins = [self._pins.pop(id) for id in ids]
+        """End pins. They are there until that is durable: a job that ends meanwhile is held."""
+        before = {id: self._pins.get(id) for id in ids}
+        rows = await self._store.rows(ids)
+        rules = {
+            row.id: self._rules.classify(row.result, row.queue, row.userid)
+            for row in rows
+            if row.id not in self._holds
+        }
+        await self._store.write(Changes(pins=dict.fromkeys(ids), rules=rules))
+        for id, pin in before.items():
+            if self._pins.get(id) is pin:  # else it is pinned anew
+                self._pins.pop(id, None)
+        await self._settle([id for id in ids if id not in rules])
+
+    async def _settle(self, ids: Sequence[int]) -> None:
+        """Class those of these jobs anew that have ended while their pins changed."""
         try:
-            rows = await self._store.rows(ids)
+            found = await self._store.rows(ids) if ids else ()
             rules = {
-                row.id: self._rules.classify(row.result, row.queue, row.userid)
-                for row in rows
-                if row.id not in self._holds
+                row.id: self._class_of(Facts(row.id, row.result, row.queue, row.userid))
+                for row in found
+                if row.rule == HELD and row.id not in self._holds
             }
-            await self._store.write(Changes(pins=dict.fromkeys(ids), rules=rules))
-        except Exception:
-            self._pins.update({pin.id: pin for pin in pins})
-            raise
+            if any(rule != HELD for rule in rules.values()):
+                await self._store.write(Changes(rules=rules))
+        except StoreError as error:  # the next heartbeat tries again
+            log.warning("pin.not-settled", ids=list(ids), reason=str(error))
+            self._unsettled.update(ids)
 
     def pin_list(self, _call: Call, _request: Empty) -> PinListReply:
         """All pins."""
         return PinListReply([_pin_reply(self._pins[id]) for id in sorted(self._pins)])
 
     def on_heartbeat(self) -> None:
-        """End the pins whose time is over."""
+        """End the pins whose time is over, and do what could not be kept before."""
         now = self._clock()
         over = [pin.id for pin in self._pins.values() if pin.until and pin.until <= now]
         if over:
-            log.info("pin.expired", ids=over)
-            self._spawn(self._unpin(over))
+            self._spawn(self._expire(over))
+        if self._unsettled:
+            unsettled, self._unsettled = list(self._unsettled), set()
+            self._spawn(self._settle(unsettled))
+        self._reclass_soon()
+
+    async def _expire(self, ids: Sequence[int]) -> None:
+        try:
+            await self._unpin(ids)
+        except StoreError as error:  # they are there still, and the next heartbeat tries again
+            log.warning("pin.not-expired", ids=list(ids), reason=str(error))
+        else:
+            log.info("pin.expired", ids=list(ids))
 
     # --- explanation ------------------------------------------------------------------------
 

@@ -140,6 +140,8 @@ class Bench:
         self._ids = itertools.count(1)
         self._matchtags = itertools.count(1)
         self._tasks: set[asyncio.Task[None]] = set()
+        self.failed: list[BaseException] = []
+        """What `spawn` was given and raised: a daemon would have ended with it."""
 
     async def boot(self) -> None:
         """Start, or start anew after a crash."""
@@ -198,7 +200,12 @@ class Bench:
         """Run something beside the test."""
         task = asyncio.create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._end)
+
+    def _end(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.failed.append(error)
 
     async def until(self, condition: Callable[[], object]) -> None:
         """Let the loop turn until a condition holds."""

@@ -1,14 +1,17 @@
 """job-manager.pin and retention where they race a purge, on the in-memory store."""
 
+import asyncio
 import errno
 from typing import Any, cast
 
 import pytest
 
+from jobmgrd.jobs.retention import Limits
+from jobmgrd.jobs.rules import Rule
 from jobmgrd.services.holds import Holds
 from jobmgrd.services.retention import Retention
-from jobmgrd.store.port import InactiveRow, Store, StoreError, Tombstone
-from tests.services.bench import Bench
+from jobmgrd.store.port import Changes, InactiveRow, Store, StoreError, Tombstone
+from tests.services.bench import Bench, Peer
 
 
 class PurgedMeanwhile:
@@ -94,3 +97,97 @@ async def test_the_reason_of_a_pin_gives_its_end_as_people_read_it(bench: Bench)
     await bench.ask("job-manager.pin", pin)
     reply = await bench.ask("job-manager.retention", {"id": id})
     assert reply["why"] == "pinned until 2023-11-14T22:13:20Z: evidence"
+
+
+class LatePins:
+    """A store that keeps changes of pins, or refuses them, when the test says so."""
+
+    def __init__(self, bench: Bench) -> None:
+        self._bench = bench
+        self._late: list[tuple[Changes, asyncio.Future[None]]] = []
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the store has
+        return getattr(self._bench.store, name)
+
+    def write(self, changes: Changes) -> "asyncio.Future[None]":
+        """As the store does, but later."""
+        if not changes.pins:
+            return self._bench.store.write(changes)
+        self._late.append((changes, asyncio.get_running_loop().create_future()))
+        return self._late[-1][1]
+
+    @property
+    def asked(self) -> bool:
+        """Whether a change of pins waits."""
+        return bool(self._late)
+
+    async def go_on(self, error: StoreError | None = None) -> None:
+        """Keep what waits, or refuse it."""
+        for changes, future in self._late:
+            if error is None:
+                await self._bench.store.write(changes)
+                future.set_result(None)
+            else:
+                future.set_exception(error)
+        self._late.clear()
+
+
+@pytest.mark.parametrize("refused", [True, False])
+@pytest.mark.parametrize("change", ["pin", "unpin"])
+async def test_a_job_that_ends_while_its_pin_changes_is_held_only_if_it_is_pinned(
+    bench: Bench, change: str, refused: bool
+) -> None:
+    """Whether the change is kept or not, and although the job ends in a write of its own."""
+    store = LatePins(bench)
+    retention = await retention_of(bench, cast("Store", store))
+    bench.engine.commits.class_of = retention.class_of
+    id = await bench.started()
+    peer, pin = Peer(), {"id": id, "reason": "evidence"}
+    if change == "unpin":
+        bench.send(Peer(), "job-manager.pin", pin)
+        await bench.until(lambda: store.asked)
+        await store.go_on()
+        await bench.settle()
+    matchtag = bench.send(peer, f"job-manager.{change}", pin)
+    await bench.until(lambda: store.asked)
+    bench.executor.finish(id)
+    await bench.until(lambda: id not in bench.engine.jobs)
+    await store.go_on(StoreError(errno.ENOSPC, "no space left") if refused else None)
+    await bench.until(lambda: peer.received)
+    assert bool(peer.end(matchtag)) == refused
+    pinned = (change == "unpin") == refused
+    assert retention.pins == int(pinned)
+    assert bench.store.stats().held == int(pinned)
+
+
+async def test_a_pin_that_cannot_be_ended_ends_with_a_later_heartbeat(bench: Bench) -> None:
+    """A full disk is no reason for the daemon to end."""
+    id = await bench.ended()
+    retention = await retention_of(bench, bench.store)
+    pin = {"id": id, "reason": "evidence", "until": 1_000_001.0}
+    await bench.ask("job-manager.pin", pin)
+    retention._clock = lambda: 1_000_002.0
+    bench.store.fault = StoreError(errno.ENOSPC, "no space left")
+    retention.on_heartbeat()
+    await bench.settle()
+    assert bench.failed == []
+    assert (retention.pins, bench.store.stats().held) == (1, 1)
+    bench.store.fault = None
+    retention.on_heartbeat()
+    await bench.settle()
+    assert (retention.pins, bench.store.stats().held) == (0, 0)
+
+
+async def test_jobs_that_cannot_be_classed_anew_are_with_a_later_heartbeat(bench: Bench) -> None:
+    """New rules on a full disk hold up purging, and nothing else."""
+    await bench.ended()
+    retention = await retention_of(bench, bench.store)
+    bench.store.fault = StoreError(errno.ENOSPC, "no space left")
+    retention.configure(Limits(), [Rule("all", limits=Limits(num=1))])
+    await bench.settle()
+    assert bench.failed == []
+    assert not retention.complete
+    bench.store.fault = None
+    retention.on_heartbeat()
+    await bench.settle()
+    assert retention.complete
