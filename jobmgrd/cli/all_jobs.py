@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVar
 import click
 
 from jobmgrd.cli.connection import connect
-from jobmgrd.cli.jobs_filter import UserOrAllType
+from jobmgrd.cli.listing.filter import UserOrAllType
 from protocol.job import State
 from protocol.job_manager import AllReply
 

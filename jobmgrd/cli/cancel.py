@@ -3,8 +3,8 @@
 import click
 
 from jobmgrd.cli import all_jobs, each_job
-from jobmgrd.cli.ids import JOBID
 from jobmgrd.cli.lazy import examples
+from jobmgrd.cli.words.ids import JOBID
 from protocol.job import State
 
 

@@ -7,8 +7,8 @@ import click
 
 from jobmgrd.cli.connection import connect
 from jobmgrd.cli.failure import CommandError, about
-from jobmgrd.cli.json_path import lookup
 from jobmgrd.cli.lazy import examples
+from jobmgrd.cli.words.json_path import lookup
 from jobmgrd.config.errors import ConfigError
 from jobmgrd.config.files import read
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from jobmgrd.cli.connection import connect_async
 from jobmgrd.cli.failure import complain
-from jobmgrd.cli.ids import spelled
 from jobmgrd.cli.pipelined import each
+from jobmgrd.cli.words.ids import spelled
 from protocol.errors import RpcError
 
 

@@ -13,10 +13,10 @@ import msgspec
 
 from jobmgrd.cli.connection import connect, connect_async
 from jobmgrd.cli.failure import about
-from jobmgrd.cli.ids import spelled
-from jobmgrd.cli.json_value import ObjectType
 from jobmgrd.cli.lazy import examples
-from jobmgrd.cli.when import iso
+from jobmgrd.cli.words.ids import spelled
+from jobmgrd.cli.words.json_value import ObjectType
+from jobmgrd.cli.words.when import iso
 from jobmgrd.client import follow_purges
 from protocol.events import PurgeEvent
 from protocol.payload import Format, encode

@@ -12,11 +12,11 @@ from jobmgrd.cli.failure import reported
 from jobmgrd.cli.lazy import Entry, LazyGroup, examples
 
 COMMANDS: Final = {
-    "submit": Entry("submit.submit", "Submit a job, or one for each of a set of ids."),
-    "run": Entry("run.run", "Submit a job, show its output, exit as it does."),
-    "attach": Entry("attach.attach_", "Show the output of a job, and exit as it does."),
-    "batch": Entry("batch.batch", "Submit a script with directives."),
-    "jobs": Entry("jobs.jobs", "List jobs."),
+    "submit": Entry("submission.submit.submit", "Submit a job, or one for each of a set of ids."),
+    "run": Entry("submission.run.run", "Submit a job, show its output, exit as it does."),
+    "attach": Entry("attached.attach.attach_", "Show the output of a job, and exit as it does."),
+    "batch": Entry("submission.batch.batch", "Submit a script with directives."),
+    "jobs": Entry("listing.jobs.jobs", "List jobs."),
     "watch": Entry("watch.watch", "Watch jobs, queues, throughput, purges and events live."),
     "cancel": Entry("cancel.cancel", "Cancel jobs."),
     "update": Entry("update.update", "Change the jobspec of a job: duration, queue, name, ..."),
@@ -25,7 +25,7 @@ COMMANDS: Final = {
     "resource": Entry("resource.resource", "List nodes, drain them, give them back."),
     "housekeeping": Entry("housekeeping.housekeeping", "See and end what runs after jobs."),
     "jobtap": Entry("jobtap.jobtap", "Look at the plugins of the job manager."),
-    "archive": Entry("archive.archive", "List, show and export purged jobs."),
+    "archive": Entry("archive.commands.archive", "List, show and export purged jobs."),
     "stats": Entry("stats.stats", "Show the daemon's counters."),
     "event": Entry("event.event", "Follow events, or publish one."),
     "config": Entry("config.config", "Show or change the daemon's configuration."),

@@ -39,7 +39,7 @@ class LazyGroup(click.Group):
         """Import a command; None if the table has none of that name."""
         if cmd_name not in self._table:
             return None
-        module, _, attribute = self._table[cmd_name].target.partition(".")
+        module, _, attribute = self._table[cmd_name].target.rpartition(".")
         command: click.Command = getattr(import_module(f"jobmgrd.cli.{module}"), attribute)
         if not any(parameter.name == "uri" for parameter in command.params):
             command.params.append(uri_option(hidden=True))

@@ -6,8 +6,8 @@ from itertools import count as numbers
 import click
 
 from jobmgrd.cli.connection import connect
-from jobmgrd.cli.fsd import FSD
 from jobmgrd.cli.lazy import examples
+from jobmgrd.cli.words.fsd import FSD
 
 
 @click.command(

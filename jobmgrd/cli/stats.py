@@ -9,8 +9,8 @@ import click
 from jobmgrd.cli import totals
 from jobmgrd.cli.connection import connect
 from jobmgrd.cli.failure import about
-from jobmgrd.cli.json_path import lookup
 from jobmgrd.cli.lazy import examples
+from jobmgrd.cli.words.json_path import lookup
 
 SERVICE: Final = "job-manager"
 

@@ -8,9 +8,9 @@ import click
 
 from jobmgrd.cli.connection import connect
 from jobmgrd.cli.failure import CommandError, about
-from jobmgrd.cli.ids import JOBID, spelled
-from jobmgrd.cli.json_value import AssignmentType
 from jobmgrd.cli.lazy import examples
+from jobmgrd.cli.words.ids import JOBID, spelled
+from jobmgrd.cli.words.json_value import AssignmentType
 from jobmgrd.client import BlockingClient
 from protocol import duration
 from protocol.errors import FormatError

@@ -7,8 +7,8 @@ import click
 
 from jobmgrd.cli.connection import connect_async
 from jobmgrd.cli.failure import CommandError
-from jobmgrd.cli.fsd import FSD
 from jobmgrd.cli.lazy import examples
+from jobmgrd.cli.words.fsd import FSD
 
 SHORTEST: Final = 0.1
 """Seconds between two looks; more often is more than a person sees."""

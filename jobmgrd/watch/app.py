@@ -12,7 +12,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.widgets import Footer, Sparkline, Static
 
-from jobmgrd.cli.fsd import brief
+from jobmgrd.cli.words.fsd import brief
 from jobmgrd.client import Client
 from jobmgrd.watch.feed import Feed, told
 from jobmgrd.watch.snapshot import RESULTS, STATES, Snapshot, Speed, speed

@@ -4,7 +4,7 @@ from datetime import datetime
 
 import pytest
 
-from jobmgrd.cli.dependency import shown
+from jobmgrd.cli.submission.dependency import shown
 
 NOW = datetime(2026, 11, 22, 12, 0, 0).astimezone()
 

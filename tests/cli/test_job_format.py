@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobmgrd.cli import job_format
-from jobmgrd.cli.job_json import as_object
-from jobmgrd.cli.named_formats import FORMATS
+from jobmgrd.cli.listing import formats
+from jobmgrd.cli.listing.json_job import as_object
+from jobmgrd.cli.listing.named_formats import FORMATS
 from protocol.errors import FormatError
 from protocol.job import Result, State
 
@@ -42,13 +42,13 @@ def ended(result: Result, **keys: Any) -> dict[str, Any]:  # noqa: ANN401
 
 def line(text: str, attributes: dict[str, Any]) -> str:
     """What a format says of a job."""
-    (written,) = job_format.parse(text).lines([attributes], NOW)
+    (written,) = formats.parse(text).lines([attributes], NOW)
     return written
 
 
 def listing(text: str, *jobs: dict[str, Any]) -> list[str]:
     """What a format says of jobs, with its heading."""
-    form = job_format.parse(text)
+    form = formats.parse(text)
     ordered = form.sorted(jobs, NOW)
     form = form.fitted(ordered, NOW, heading=True)
     return [form.heading(), *form.lines(ordered, NOW)]
@@ -204,7 +204,7 @@ def test_any_text_is_a_format_or_is_refused(text: str) -> None:
 def test_a_format_that_cannot_be_is_refused(text: str, reason: str) -> None:
     """When it is read, with the reason."""
     with pytest.raises(FormatError, match=reason):
-        job_format.parse(text)
+        formats.parse(text)
 
 
 def test_a_specification_for_another_type_is_refused() -> None:

@@ -5,8 +5,8 @@ from typing import Any
 import click
 import pytest
 
-from jobmgrd.cli.environment import environment
-from jobmgrd.cli.job_request import JobOptions, job_options, requester
+from jobmgrd.cli.submission.environment import environment
+from jobmgrd.cli.submission.request import JobOptions, job_options, requester
 from protocol.job import Flag
 from protocol.job_manager import SubmitRequest
 from protocol.jobspec import parse

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from jobmgrd.cli.failure import CommandError
-from jobmgrd.cli.purging import Purging
+from jobmgrd.cli.job.purging import Purging
 from jobmgrd.client import BlockingClient
 from protocol import jobid
 from protocol.errors import RpcError

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from jobmgrd.cli.job_timeleft import UNLIMITED
+from jobmgrd.cli.job.timeleft import UNLIMITED
 from protocol import jobid
 from protocol.jobspec import set_attribute
 from tests.cli.conftest import Jobmgr, against

@@ -7,7 +7,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from jobmgrd.cli.jobs_filter import Filter, filter_options
+from jobmgrd.cli.listing.filter import Filter, filter_options
 from protocol import constraint_reader
 
 MINE = {"userid": [os.getuid()]}

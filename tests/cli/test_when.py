@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import click
 import pytest
 
-from jobmgrd.cli.when import FUTURE, PAST, WhenType, iso
+from jobmgrd.cli.words.when import FUTURE, PAST, WhenType, iso
 
 DAY = 86400.0
 

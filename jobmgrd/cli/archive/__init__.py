@@ -1,0 +1,1 @@
+"""Purged jobs, read from the archive without a daemon."""

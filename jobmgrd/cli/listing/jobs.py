@@ -1,0 +1,120 @@
+"""jobmgr jobs: list jobs, as flux-jobs(1) does."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, Final
+
+import click
+
+from jobmgrd.archive.reader import Filter as ArchiveFilter
+from jobmgrd.cli.archive import archived
+from jobmgrd.cli.connection import connect, connect_async
+from jobmgrd.cli.failure import about, complain
+from jobmgrd.cli.lazy import examples
+from jobmgrd.cli.listing import counts
+from jobmgrd.cli.listing.fields import Attributes
+from jobmgrd.cli.listing.filter import Filter, filter_options
+from jobmgrd.cli.listing.pages import listed
+from jobmgrd.cli.listing.view import show, view, view_options
+from jobmgrd.cli.pipelined import each
+from jobmgrd.cli.words.ids import JOBID, spelled
+from protocol.errors import RpcError
+from protocol.job_list import IdReply, IdRequest
+
+COUNT: Final = 1000
+"""Jobs listed unless --count says otherwise, as flux-jobs has it."""
+
+_FILTERS: Final = frozenset(Filter._fields)
+
+
+@click.command(
+    epilog=examples(
+        "jobmgr jobs                          your pending and running jobs",
+        "jobmgr jobs -A -a -c 20              everybody's, then ended ones, the last first",
+        "jobmgr jobs -f failed --since 1d     what failed since yesterday",
+        "jobmgr jobs -o endreason -a          when and why jobs ended",
+        "jobmgr jobs -a -o 'sort:-runtime {id.f58} {runtime!F:>8} {name}'",
+        "jobmgr jobs -a --json | jq '.jobs[] | select(.result == \"FAILED\") | .jobid'",
+        "while jobmgr jobs --stats-only; do sleep 2; done",
+    )
+)
+@filter_options
+@click.option(
+    "-c", "--count", type=click.IntRange(min=0), default=COUNT, help=f"[default: {COUNT}; 0: all]"
+)
+@view_options
+@click.option("--stats", is_flag=True, help="Print how many jobs there are above the heading.")
+@click.option("--stats-only", is_flag=True, help="The same alone; exit with 1 if none is active.")
+@archived.archive_flag
+@click.argument("ids", nargs=-1, type=JOBID, metavar="[JOBID]...")
+@click.pass_context
+def jobs(
+    ctx: click.Context,
+    /,
+    count: int,
+    ids: tuple[int, ...],
+    *,
+    stats: bool,
+    stats_only: bool,
+    from_archive: bool,
+    **options: Any,  # noqa: ANN401 - Filter's and View's
+) -> None:
+    """List jobs: the pending by priority, then the running, then the ended, the last first.
+
+    ST is the status: D depends on another job, P waits for a priority, S waits for resources,
+    R runs, C cleans up; CD completed, F failed, CA canceled, TO timed out.
+
+    The column TIME is how long a job ran, or for a pending one its time limit. For --since and
+    --before write a TIME as 2026-11-22, 2026-11-22T18:00 (local), or as what has passed since: 7d.
+    """
+    which = Filter(**{name: options.pop(name) for name in _FILTERS})
+    how = view(**options)
+    if how.as_json and (stats or stats_only):
+        raise click.UsageError("--json goes with neither --stats nor --stats-only")
+    if from_archive:
+        if which._replace(everything=False, everybody=False).given:
+            raise click.UsageError("--archive takes no filter; jobmgr archive list does")
+        with archived.reader() as archive:
+            archived.show_jobs(archive.newest(ArchiveFilter(ids=ids or None), count or None), how)
+        return
+    if stats or stats_only:
+        with connect() as client, about("jobs"):
+            found = counts.summary(client, which.queue_names)
+        click.echo(str(found))
+        if stats_only:
+            ctx.exit(0 if found.active else 1)
+    if ids:
+        if which.given:
+            complain("jobs: JOBIDs were given, so filters are ignored")
+        kept, refused = _by_id(ids, how.attrs)
+        if kept:
+            show(kept, how, single=len(ids) == 1)
+        ctx.exit(1 if refused else 0)
+    matching = _by_filter(which, how.attrs, count)
+    show(matching[: count or None], how)
+    if count and len(matching) > count and not how.no_header and not how.as_json:
+        complain(f"jobs: there are more than {count}; --count or a filter shows others")
+
+
+def _by_filter(which: Filter, attrs: Sequence[str], count: int) -> Sequence[Attributes]:
+    """The jobs that match; one more than `count` if there are more."""
+    with connect() as client, about("jobs"):
+        return listed(client, which.constraint(), attrs, count + 1 if count else 0)
+
+
+def _by_id(ids: Sequence[int], attrs: Sequence[str]) -> tuple[Sequence[Attributes], bool]:
+    """The jobs there are, and whether any was refused, which is said."""
+
+    async def ask() -> list[IdReply | RpcError]:
+        async with connect_async() as client:
+            return await each(
+                lambda id_: client.rpc("job-list.list-id", IdRequest(id_, attrs), reply=IdReply),
+                ids,
+            )
+
+    answers = dict(zip(ids, asyncio.run(ask()), strict=True))
+    refused = {id_: answer for id_, answer in answers.items() if isinstance(answer, RpcError)}
+    for id_, error in refused.items():
+        complain(f"job {spelled(id_)}: {error}")
+    found = [answer.job for answer in answers.values() if isinstance(answer, IdReply)]
+    return found, bool(refused)

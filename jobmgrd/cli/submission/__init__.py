@@ -1,0 +1,1 @@
+"""Commands that submit jobs, and the options that describe a job."""

@@ -1,0 +1,1 @@
+"""Values as words of the command line: how each is read and written."""
