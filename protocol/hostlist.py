@@ -8,6 +8,8 @@ from typing import Final
 from protocol.errors import FormatError
 
 HOSTS_MAX: Final = 2**16
+NAME_MAX: Final = 255
+"""Characters of a host's name, as in DNS: a long name with a range would fill the memory."""
 
 _EXPRESSION: Final = re.compile(r"([^\[\],]*)(?:\[([0-9,-]*)\]([^\[\],]*))?(?:,|$)")
 _IDS: Final = re.compile(r"([0-9]{1,18})(?:-([0-9]{1,18}))?")
@@ -19,17 +21,22 @@ def parse(text: str) -> list[str]:
     """The hosts of a hostlist.
 
     Raises:
-        FormatError: it is malformed, or stands for more than HOSTS_MAX hosts.
+        FormatError: it is malformed, or stands for more than HOSTS_MAX hosts or a longer name
+            than NAME_MAX.
     """
     hosts: list[str] = []
     at = 0
     while at < len(text):
+        if len(hosts) >= HOSTS_MAX:
+            raise FormatError(f"hostlist: more than {HOSTS_MAX} hosts")
         match = _EXPRESSION.match(text, at)
         if match is None:
             raise FormatError(f"hostlist: malformed at {text[at : at + 40]!r}")
         prefix, idlist, suffix = match.groups()
         if idlist is None:
             hosts += [prefix] if prefix else []
+        elif len(prefix) > NAME_MAX or len(suffix) > NAME_MAX:
+            _check(prefix + suffix)
         else:
             hosts += [f"{prefix}{id_}{suffix}" for id_ in _ids(idlist, HOSTS_MAX - len(hosts))]
         at = match.end()
@@ -103,5 +110,5 @@ def _ranges(numbers: list[int], width: int) -> Iterator[str]:
 
 
 def _check(host: str) -> None:
-    if not _HOST.fullmatch(host):
+    if len(host) > NAME_MAX or not _HOST.fullmatch(host):
         raise FormatError(f"hostlist: not a host name: {host[:80]!r}")

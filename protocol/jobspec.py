@@ -5,6 +5,7 @@
 """
 
 import math
+import re
 import stat
 from base64 import b64decode
 from collections.abc import Mapping, Sequence
@@ -16,8 +17,8 @@ import msgspec
 from msgspec import Struct
 
 from protocol import duration as fsd
-from protocol import shape, shell_options
-from protocol.errors import FormatError
+from protocol import payload, shape, shell_options
+from protocol.errors import FormatError, PayloadError
 from protocol.jobspec_v1 import (
     COUNT_MAX,
     Core,
@@ -33,6 +34,7 @@ from protocol.shell_options import ShellOptions
 
 _DECODER: Final = msgspec.json.Decoder(JobspecV1)
 _OBJECT: Final = msgspec.json.Decoder(dict[str, Any])
+_ODD: Final = re.compile(rb"[\x80-\xff\\]|[0-9]{19}")
 _NO_FILES: Final[Mapping[str, "File"]] = {}
 
 
@@ -106,9 +108,17 @@ def decode(data: bytes) -> Jobspec:
     """Check a jobspec that is JSON, as the payload of J is; one pass, so cheaper than `parse`.
 
     Raises:
-        FormatError: as `parse`, or the bytes are not JSON.
+        FormatError: as `parse`, or the bytes are not JSON, or more than a payload may hold.
     """
-    return _derive(shape.decode(data, _DECODER, "jobspec"))
+    spec = shape.decode(data, _DECODER, "jobspec")
+    # The daemon has to send all of it again, and msgspec passes over what is under keys that it
+    # does not know: what no payload may hold is looked for where it can be.
+    if data.count(b"{") + data.count(b"[") > payload.MAX_DEPTH or _ODD.search(data):
+        try:
+            payload.decode(data.strip())
+        except PayloadError as error:
+            raise FormatError(f"jobspec: {error}") from None
+    return _derive(spec)
 
 
 def redact(jobspec: bytes) -> dict[str, Any]:

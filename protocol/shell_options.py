@@ -21,6 +21,7 @@ path of output or input, and the command, may have {{id}} tags (jobmgrd/exec/tem
 """
 
 import math
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal, TypeAlias
 
@@ -37,11 +38,15 @@ UMASK: Final = 0o022
 _INTEGER_MAX: Final = 2**63 - 1
 _IDS_MAX: Final = 2**16
 """Ids of CPUs and GPUs are below this."""
+_MAP_MAX: Final = 2**18
+"""Ids in all the lists of a map: "0-65535" is short and would fill the memory if repeated."""
 RLIMITS: Final = (
     "as", "core", "cpu", "data", "fsize", "memlock", "msgqueue", "nice", "nofile", "nproc",
     "ofile", "rss", "rtprio", "rttime", "sigpending", "stack",
 )  # fmt: skip
 """The names of resource limits, as in RLIMIT_AS (getrlimit(2)); "ofile" is "nofile"."""
+
+_STRIDE: Final = re.compile(r"0*[1-9][0-9]{0,8}")
 
 Mode: TypeAlias = Literal["off", "on", "per-task", "map"]
 Ids: TypeAlias = tuple[int, ...]
@@ -268,17 +273,23 @@ def _affinity(value: str | int, name: str) -> Affinity:
         return Affinity(mode)  # type: ignore[arg-type]  # one of the three
     if not mode.startswith("map:"):
         raise _wrong(name, f"expected off, on, per-task or map:LIST, got {value!r}")
-    sets = tuple(_ids(text, name) for text in mode[4:].split(";") if text)
+    sets: list[Ids] = []
+    left = _MAP_MAX
+    for text in filter(None, mode[4:].split(";")):
+        sets.append(_ids(text, name))
+        left -= len(sets[-1])
+        if left < 0:
+            raise _wrong(name, f"the map has more than {_MAP_MAX} ids")
     if not sets:
         raise _wrong(name, "the map is empty")
-    return Affinity("map", sets)
+    return Affinity("map", tuple(sets))
 
 
 def _ids(text: str, name: str) -> Ids:
     """Ids as a list ("0-3,8") or as the bits of a mask ("0xff")."""
     try:
         if text.startswith("0x"):
-            mask = int(text[: _IDS_MAX // 4], 16)
+            mask = int(text, 16) if len(text) <= _IDS_MAX // 4 else 0
             ids = tuple(bit for bit in range(mask.bit_length()) if mask >> bit & 1)
         else:
             ids = tuple(idset.parse(text))
@@ -294,7 +305,7 @@ def _taskmap(given: _Taskmap) -> Taskmap:
     if given.scheme == "block":
         return Taskmap()
     if given.scheme == "cyclic":
-        if value and not (value.isascii() and value.isdigit() and int(value)):
+        if value and not _STRIDE.fullmatch(value):
             raise _wrong("taskmap.value", f"expected tasks per turn, got {value!r}")
         return Taskmap("cyclic", int(value or 1))
     if given.scheme == "manual":

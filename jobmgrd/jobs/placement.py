@@ -30,9 +30,10 @@ def place(spec: Jobspec, ranks: Sequence[Rank]) -> tuple[Block, ...]:
     if option.scheme == "cyclic":
         return taskmap.cyclic(counts, option.stride)
     if option.scheme == "manual":
-        found, expected = sum(taskmap.counts(option.map, len(ranks))), sum(counts)
+        found, expected = taskmap.size(option.map), sum(counts)
         if found != expected:
             raise FormatError(f"taskmap: has {found} tasks, expected {expected}")
+        taskmap.counts(option.map, len(ranks))  # looks for nodes beyond them
         return option.map
     return taskmap.block(counts)
 

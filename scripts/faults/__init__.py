@@ -3,6 +3,11 @@
 daemon.py    a daemon to ill-treat, at one place over many starts
 ledger.py    what clients were answered, and whether it still holds
 crash.py     the command that kills
-mutation.py  messages, and what becomes of them
+requests.py  good requests of every kind
+settings.py  configurations, good, half good and bad
+mutation.py  what dice make of requests
+senders.py   the two ways in
+witness.py   the good client beside them
 fuzz.py      the command that sends them
+guided.py    the command that looks for bytes that break a law of tests/fuzz (scripts/atheris)
 """

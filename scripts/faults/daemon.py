@@ -34,8 +34,8 @@ class Daemon:
         self.rundir, self.statedir = directory / "run", directory / "state"
         self.log = directory / "log"
         self.uri = str(self.rundir)
-        self._config = directory / "jobmgrd.toml"
-        self._config.write_text(config)
+        self.config = directory / "jobmgrd.toml"
+        self.config.write_text(config)
         self._module = module
         self._environ = {**os.environ, **(environ or {})}
         self._process: subprocess.Popen[bytes] | None = None
@@ -56,7 +56,7 @@ class Daemon:
         Raises:
             DaemonFailedError: it does not.
         """
-        argv = [sys.executable, "-m", self._module, "--config", str(self._config)]
+        argv = [sys.executable, "-m", self._module, "--config", str(self.config)]
         argv += ["--rundir", str(self.rundir), "--statedir", str(self.statedir)]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(

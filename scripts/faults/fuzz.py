@@ -3,34 +3,24 @@
 import random
 import secrets
 import shutil
-import socket
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 import click
-import zmq
 
-from jobmgrd.client import BlockingClient
-from protocol import stream
+from jobmgrd.client import BlockingClient, RpcError
 from scripts.faults.crash import thrown
 from scripts.faults.daemon import Daemon
-from scripts.faults.mutation import Frames, Mutator, jobspec
-
-CONFIG: Final = """
-[daemon]
-log-level = "info"
-[resource]
-cores = 64
-[job-manager]
-inactive-num-limit = 200
-[job-manager.tombstone-limit]
-num = 2000
-"""
+from scripts.faults.mutation import Mutator
+from scripts.faults.requests import requests
+from scripts.faults.senders import LocalSender, Sender, SettleError, ZmqSender
+from scripts.faults.settings import BASE, file_of, toml
+from scripts.faults.witness import Witness
 
 TURN: Final = 500
 """Messages between two looks of the good client."""
@@ -40,95 +30,69 @@ WARM: Final = 0.3
 """Share of the messages after which memory may not grow by more than this."""
 GROWTH: Final = 48.0
 """MiB: journal, history and tombstones are bounded, and are full by then."""
-SLOW: Final = 5.0
-"""Seconds that a good client may wait for an answer."""
 
 INTERNAL: Final = ("rpc.handler-failed", "Traceback", '"stdlib"')
 """What a log says when the daemon did not expect what it met."""
 
 
-class ZmqSender:
-    """A DEALER that sends what it likes, and reads what comes."""
+class Attack:
+    """Bad clients in turn, and the good one."""
 
-    def __init__(self, rundir: Path) -> None:
-        self._socket: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.DEALER)
-        self._socket.setsockopt(zmq.LINGER, 0)
-        self._socket.setsockopt(zmq.SNDTIMEO, 20_000)
-        self._socket.connect(f"ipc://{rundir}/rpc")
+    def __init__(self, daemon: Daemon, client: BlockingClient, dice: random.Random) -> None:
+        self.sent: Counter[str] = Counter()
+        self.memory: list[float] = [resident(daemon.pid)]
+        self.witness = Witness(client, daemon.config)
+        self._daemon = daemon
+        self._dice = dice
+        self._mutator = Mutator(dice)
+        self._senders: list[Sender] = [self._make(n) for n in range(3)]
 
-    def send(self, frames: Frames) -> None:
-        """Send a message."""
-        self._socket.send_multipart(frames)
+    def _make(self, n: int) -> Sender:
+        make = LocalSender if n % 2 else ZmqSender
+        return make(self._daemon.rundir)
 
-    def read(self) -> int:
-        """Take all that has come; how many messages."""
-        count = 0
-        with suppress(zmq.Again):
-            while self._socket.recv_multipart(zmq.NOBLOCK):
-                count += 1
-        return count
+    def run(self, messages: int, seconds: float) -> list[str]:
+        """Send so many messages, or for so long; what is wrong."""
+        begin = time.monotonic()
+        victims = self.witness.begin()
+        for turn in range(-(-messages // TURN)):
+            if turn % LIFE == LIFE - 1:
+                n = self._dice.randrange(len(self._senders))
+                self._senders[n].close()
+                self._senders[n] = self._make(n)
+            self._mutator.requests = requests(self._dice, victims)
+            self._daemon.config.write_bytes(file_of(self._dice))
+            try:
+                wrong = list(self._turn(turn % len(self._senders)))
+                victims = self.witness.victims()
+            except (RpcError, SettleError, OSError) as error:
+                wrong = [f"{type(error).__name__}: {error}"]
+            if not self._daemon.alive:
+                wrong.append("the daemon has ended")
+            if wrong:
+                return wrong
+            share = max(sum(self.sent.values()) / messages, (time.monotonic() - begin) / seconds)
+            if share > WARM and len(self.memory) == 1:
+                self.memory.append(resident(self._daemon.pid))
+            if share >= 1:
+                break
+        self.memory.append(resident(self._daemon.pid))
+        grown = self.memory[-1] - self.memory[-2]
+        return [f"memory grew by {grown:.0f} MiB"] if grown > GROWTH else []
 
-    def close(self) -> None:
-        """Go without a word."""
-        self._socket.close()
-
-
-class LocalSender:
-    """A client of the local connector; comes again when it is thrown out."""
-
-    def __init__(self, rundir: Path) -> None:
-        self._path = str(rundir / "local")
-        self._dice = random.SystemRandom()
-        self._connect()
-
-    def _connect(self) -> None:
-        self._socket = socket.socket(socket.AF_UNIX)
-        self._socket.settimeout(20)
-        self._socket.connect(self._path)
-        self._socket.recv(1)
-
-    def send(self, frames: Frames) -> None:
-        """Send a message, one in fifty with a wrong frame around it."""
-        data = bytearray(stream.encode(frames[1:] or [b""]))
-        if not self._dice.randrange(50):
-            data[self._dice.randrange(len(data))] ^= 1 << self._dice.randrange(8)
-        try:
-            self._socket.sendall(data)
-        except OSError:
-            self._socket.close()
-            self._connect()
-
-    def read(self) -> int:
-        """Take all that has come; how many bytes."""
-        count = 0
-        with suppress(OSError):
-            while data := self._socket.recv(1 << 20, socket.MSG_DONTWAIT):
-                count += len(data)
-        return count
+    def _turn(self, n: int) -> Iterator[str]:
+        sender = self._senders[n]
+        for _ in range(TURN):
+            sender.send(self._mutator.next())
+        self.sent["local" if isinstance(sender, LocalSender) else "zmq"] += TURN
+        yield from self.witness.under_attack()
+        sender.settle()
+        yield from self.witness.at_rest()
 
     def close(self) -> None:
         """Go without a word."""
-        self._socket.close()
-
-
-def served(client: BlockingClient) -> Iterator[str]:
-    """Whatever is wrong with what a good client is answered."""
-    begin = time.monotonic()
-    token = secrets.token_hex(8)
-    pong = client.rpc("job-manager.ping", {"token": token})
-    if pong.get("token") != token:
-        yield f"ping answered {pong}"
-    spec = jobspec()
-    spec["attributes"]["system"]["environment"] = {"TOKEN": token}
-    id = client.rpc("job-ingest.submit", {"jobspec": spec})["id"]
-    kept = client.rpc("job-info.lookup", {"id": id, "keys": ["jobspec"], "flags": 0})
-    if token not in kept["jobspec"]:
-        yield f"job {id} has the jobspec of another"
-    listed = client.rpc("job-list.list-id", {"id": id, "attrs": ["name"]})["job"]
-    if (listed["id"], listed["name"]) != (id, "simulated"):
-        yield f"job {id} is listed as {listed}"
-    if (seconds := time.monotonic() - begin) > SLOW:
-        yield f"four answers took {seconds:.1f} s"
+        for sender in self._senders:
+            sender.close()
 
 
 def resident(pid: int) -> float:
@@ -137,70 +101,60 @@ def resident(pid: int) -> float:
     return pages * 4096 / 2**20
 
 
-def attack(
-    daemon: Daemon, messages: int, seconds: float, dice: random.Random
-) -> tuple[int, list[str]]:
-    """Send so many messages, or for so long; how many were sent, and what is wrong."""
-    mutator, wrong = Mutator(dice), list[str]()
-    makers = (ZmqSender, ZmqSender, LocalSender)
-    senders: list[ZmqSender | LocalSender] = [make(daemon.rundir) for make in makers]
-    deadline, warm, sent, turn = time.monotonic() + seconds, 0.0, 0, 0
-    begin = time.monotonic()
-    with BlockingClient(daemon.uri, timeout=30.0) as client:
-        while sent < messages and time.monotonic() < deadline and not wrong:
-            sender = senders[turn % len(senders)]
-            for _ in range(TURN):
-                sender.send(mutator.next())
-            sent += TURN
-            sender.read()
-            if turn % LIFE == 0:
-                n = dice.randrange(len(senders))
-                senders[n].close()
-                senders[n] = makers[n](daemon.rundir)
-            wrong += served(client) if daemon.alive else ["the daemon has ended"]
-            done = max(sent / messages, (time.monotonic() - begin) / seconds)
-            if done > WARM and not warm:
-                warm = resident(daemon.pid)
-            turn += 1
-    if daemon.alive and warm and (grown := resident(daemon.pid) - warm) > GROWTH:
-        wrong.append(f"memory grew by {grown:.0f} MiB from {warm:.0f}")
-    for sender in senders:
-        sender.close()
-    lines = daemon.log.read_text(errors="replace").splitlines()
-    wrong += [line[:2000] for line in lines if any(word in line for word in INTERNAL)][:10]
-    return sent, wrong
+def unexpected(log: Path) -> list[str]:
+    """The lines of a log that speak of what the daemon did not expect."""
+    with log.open(errors="replace") as lines:
+        return [line[:2000] for line in lines if any(word in line for word in INTERNAL)][:10]
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--messages", type=click.IntRange(min=1), default=1_000_000, show_default=True)
-@click.option("--seconds", type=float, default=600.0, show_default=True, help="End after these.")
+@click.option("--seconds", type=float, default=1200.0, show_default=True, help="End after these.")
 @click.option("--seed", type=int, help="Of the dice  [default: another each time]")
 def main(messages: int, seconds: float, seed: int | None) -> None:
     """Send a daemon mutated messages, and see that a good client beside it is served.
 
     Good requests of every kind are changed in their values, their bytes and their frames, and sent
-    to the ROUTER and to the local connector. Ends with 1, leaving the directory, if the daemon
-    ends, grows, meets an error that it did not expect, or answers the good client wrongly.
+    to the ROUTER and to the local connector; its configuration file is good, half good or bad.
+    After each 500 the configuration has to be whole, and is put back, and a job has to run. Ends
+    with 1, leaving the directory, if the daemon ends, grows, meets an error that it did not expect,
+    or answers the good client wrongly or late.
     """
     seed = secrets.randbits(32) if seed is None else seed
     directory = Path(tempfile.mkdtemp(prefix="jmf-"))
-    daemon = Daemon(directory, CONFIG)
+    daemon = Daemon(directory, toml(BASE))
     click.echo(f"seed {seed}")
-    begin = time.monotonic()
     daemon.start()
+    begin = time.monotonic()
     try:
-        sent, wrong = attack(daemon, messages, seconds, thrown(seed))
-        memory = resident(daemon.pid) if daemon.alive else 0.0
+        with BlockingClient(daemon.uri, timeout=30.0) as client:
+            attack = Attack(daemon, client, thrown(seed))
+            wrong = attack.run(messages, seconds)
+            attack.close()
+        seconds = time.monotonic() - begin
     finally:
         code = daemon.stop()
     if code:
         wrong.append(f"the daemon ended with {code}")
-    seconds = time.monotonic() - begin
-    click.echo(f"{sent} messages in {seconds:.0f} s, {memory:.0f} MiB at the end")
+    wrong += unexpected(daemon.log)
+    _report(attack, messages, seconds)
     if wrong:
         click.echo("\n".join([*wrong, f"see {directory}"]))
         sys.exit(1)
     shutil.rmtree(directory)
+
+
+def _report(attack: Attack, messages: int, seconds: float) -> None:
+    sent = sum(attack.sent.values())
+    ways = ", ".join(f"{n} over {way}" for way, n in sorted(attack.sent.items()))
+    short = f" of {messages}" if sent < messages else ""
+    click.echo(f"{sent}{short} messages in {seconds:.0f} s, {sent / seconds:.0f}/s: {ways}")
+    click.echo(attack.witness.report())
+    click.echo(
+        "memory: "
+        + ", ".join(f"{mib:.0f} MiB" for mib in attack.memory)
+        + " (at the start, after 30 %, at the end)"
+    )
 
 
 if __name__ == "__main__":

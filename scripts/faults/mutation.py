@@ -1,14 +1,14 @@
-"""Messages that are nearly right: good requests, and what dice make of them."""
+"""Messages that are nearly right: what dice make of good requests."""
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import msgpack
 
-from protocol.jobspec import from_command, set_attribute
 from protocol.message import FLAG_NORESPONSE, FLAG_STREAMING, Request
 from protocol.payload import Format, encode
+from scripts.faults.requests import STREAMS, Asked
 
 Frames = list[bytes]
 
@@ -20,86 +20,13 @@ ODD: Final[Sequence[Any]] = (
 )  # fmt: skip
 """Values that are of the wrong type, or at a limit."""
 
-CONSTRAINT: Final = {"and": [{"states": ["inactive"]}, {"not": [{"name": ["a", "b"]}]}]}
-STREAMS: Final = frozenset(
-    {
-        "job-manager.events-journal",
-        "job-manager.purge-log",
-        "job-info.eventlog-watch",
-        "job-info.update-watch",
-        "job-list.job-stats",
-        "log.dmesg",
-        "groups.get",
-    }
-)
-
-
-def jobspec() -> dict[str, Any]:
-    """A job that ends at once and touches nothing."""
-    spec: dict[str, Any] = from_command(["simulated"], cwd="/")
-    set_attribute(spec, "system.exec.test.run_duration", "1ms")
-    return spec
-
-
-def requests() -> list[tuple[str, dict[str, Any]]]:
-    """A good request of each kind: those that change nothing for other clients."""
-    one, none = {"id": 1 << 24}, dict[str, Any]()
-    return [
-        ("job-ingest.submit", {"jobspec": jobspec(), "urgency": 16, "flags": 0}),
-        ("job-ingest.submit", {"J": "eyJ2ZXJzaW9uIjoxfQ==.e30=.none", "urgency": 16, "flags": 0}),
-        ("job-manager.raise", {**one, "type": "cancel", "severity": 0, "note": "n"}),
-        ("job-manager.kill", {**one, "signum": 15}),
-        ("job-manager.urgency", {**one, "urgency": 5}),
-        ("job-manager.memo", {**one, "memo": {"a": 1}, "volatile": False}),
-        ("job-manager.update", {**one, "updates": {"attributes.system.duration": 5.0}}),
-        ("job-manager.wait", one),
-        ("job-manager.pin", {**one, "reason": "r", "until": 0.0}),
-        ("job-manager.unpin", one),
-        ("job-manager.pin-list", none),
-        ("job-manager.retention", one),
-        ("job-manager.purge", {"age_limit": -1.0, "num_limit": -1, "batch": 10, "force": False}),
-        ("job-manager.purge-id", {"ids": [1, 2], "force": False}),
-        ("job-manager.purge-log", {"since": 0, "follow": False}),
-        ("job-manager.getattr", {**one, "attrs": ["jobspec", "R", "eventlog"]}),
-        ("job-manager.list", {"max_entries": 5}),
-        ("job-manager.stats-get", none),
-        ("job-manager.totals", none),
-        ("job-manager.orphans", none),
-        ("job-manager.queue-list", none),
-        ("job-manager.events-journal", {"full": True, "allow": {"submit": 1}, "since": 0.0}),
-        ("job-manager.history.get", none),
-        ("job-list.list", {"max_entries": 5, "attrs": ["all"], "constraint": CONSTRAINT}),
-        ("job-list.list-id", {**one, "attrs": ["name", "state"]}),
-        ("job-list.list-attrs", none),
-        ("job-list.job-stats", none),
-        ("job-info.lookup", {**one, "keys": ["jobspec", "eventlog"], "flags": 0}),
-        ("job-info.eventlog-watch", {**one, "path": "eventlog", "flags": 0}),
-        ("job-info.update-lookup", {**one, "key": "R", "flags": 0}),
-        ("job-info.update-watch", {**one, "key": "R", "flags": 0}),
-        ("resource.status", none),
-        ("resource.sched-status", none),
-        ("heartbeat.stats-get", none),
-        ("health.check", none),
-        ("config.get", none),
-        ("attr.get", {"name": "size"}),
-        ("module.list", {"service": "job-manager"}),
-        ("event.subscribe", {"topic": "x"}),
-        ("event.unsubscribe", {"topic": "x"}),
-        ("event.publish", {"topic": "fuzz", "flags": 0, "payload": "e30="}),
-        ("job-manager.events-journal-cancel", {"matchtag": 3}),
-        ("log.dmesg", {"follow": False, "nobacklog": False}),
-        ("groups.get", {"name": "broker.online"}),
-        ("job-manager.ping", {"seq": 1}),
-        ("disconnect", none),
-    ]
-
 
 class Mutator:
-    """Makes one nearly right message after another."""
+    """Makes one nearly right message after another of `requests`, which may be replaced."""
 
     def __init__(self, dice: random.Random) -> None:
         self._dice = dice
-        self._requests = requests()
+        self.requests: Sequence[Asked] = [("broker.ping", {})]
         self._changes: Sequence[Callable[[Frames], Frames]] = (
             self._flip, self._flip, self._cut, self._insert, self._splice, self._frames,
         )  # fmt: skip
@@ -107,9 +34,9 @@ class Mutator:
 
     def next(self) -> Frames:
         """A message; half of them are wrong in their values alone, half in their bytes, too."""
-        topic, value = self._dice.choice(self._requests)
+        topic, value = self._dice.choice(self.requests)
         if self._dice.random() < 0.7:  # noqa: PLR2004 - most of them
-            value = self._wrong(value)
+            value = wrong(self._dice, value)
         frames = Request(
             topic, self._encoded(value), matchtag=self._dice.randrange(50), flags=self._flags(topic)
         ).frames()
@@ -119,7 +46,9 @@ class Mutator:
         self._last = frames
         return frames
 
-    def _encoded(self, value: dict[str, Any]) -> bytes:
+    def _encoded(self, value: Mapping[str, Any] | bytes) -> bytes:
+        if isinstance(value, bytes):
+            return value
         if self._dice.random() < 0.5:  # noqa: PLR2004 - half of them
             try:
                 return encode(value, Format.JSON)
@@ -133,24 +62,6 @@ class Mutator:
         if chance < 0.05:  # noqa: PLR2004 - a few of them
             return flags ^ FLAG_STREAMING
         return flags | FLAG_NORESPONSE if chance < 0.1 else flags  # noqa: PLR2004 - as above
-
-    def _wrong(self, value: Any) -> Any:  # noqa: ANN401 - any value of a payload
-        """A value with one thing in it replaced, left out or added."""
-        if isinstance(value, dict) and value and self._dice.random() < 0.9:  # noqa: PLR2004
-            key = self._dice.choice(list(value))
-            what = self._dice.randrange(6)
-            if what == 0:
-                return {k: v for k, v in value.items() if k != key}
-            if what == 1:
-                return {**value, self._dice.choice(("", "x", "id", key.upper())): self._odd()}
-            return {**value, key: self._wrong(value[key])}
-        if isinstance(value, list) and value and self._dice.random() < 0.7:  # noqa: PLR2004
-            n = self._dice.randrange(len(value))
-            return [*value[:n], self._wrong(value[n]), *value[n + self._dice.randrange(2) :]]
-        return self._odd()
-
-    def _odd(self) -> Any:  # noqa: ANN401 - any value of a payload
-        return self._dice.choice(ODD)
 
     def _flip(self, frames: Frames) -> Frames:
         """Turn a bit over."""
@@ -187,3 +98,19 @@ class Mutator:
             return less or frames
         at = self._dice.randrange(len(frames) + 1)
         return [*frames[:at], frames[n], *frames[at:]]
+
+
+def wrong(dice: random.Random, value: Any) -> Any:  # noqa: ANN401 - any value of a payload
+    """A value with one thing in it replaced, left out or added."""
+    if isinstance(value, dict) and value and dice.random() < 0.9:  # noqa: PLR2004 - most of them
+        key = dice.choice(list(value))
+        what = dice.randrange(6)
+        if what == 0:
+            return {k: v for k, v in value.items() if k != key}
+        if what == 1:
+            return {**value, dice.choice(("", "x", "id", key.upper())): dice.choice(ODD)}
+        return {**value, key: wrong(dice, value[key])}
+    if isinstance(value, list) and value and dice.random() < 0.7:  # noqa: PLR2004 - most of them
+        n = dice.randrange(len(value))
+        return [*value[:n], wrong(dice, value[n]), *value[n + dice.randrange(2) :]]
+    return dice.choice(ODD)

@@ -127,6 +127,11 @@ def _nested(depth: int) -> dict[str, Any]:
         ),
         (
             {"hostlist": [f"n[1-{HOSTS_MAX}]"]},
+            {"hostlist": [f"n[1-{HOSTS_MAX}]", "n1"]},
+            "too many hosts specified",
+        ),
+        (
+            {"hostlist": [f"n[1-{HOSTS_MAX}]"]},
             {"hostlist": [f"n[1-{HOSTS_MAX}]", "m"]},
             "too many hosts specified",
         ),

@@ -18,6 +18,10 @@ from protocol.errors import FormatError
         ("string:foo?type=out", {"scheme": "string", "value": "foo", "type": "out"}),
         ("x:a:b?n=1&f=2.5;s=t", {"scheme": "x", "value": "a:b", "n": 1, "f": 2.5, "s": "t"}),
         ("x:a?n=1&n=b", {"scheme": "x", "value": "a", "n": [1, "b"]}),
+        (
+            "x:a?n=1e999&m=99999999999999999999",
+            {"scheme": "x", "value": "a", "n": "1e999", "m": "9" * 20},
+        ),
         ("x:a?scheme=y&value=z", {"scheme": "x", "value": "a"}),
     ],
 )
@@ -26,8 +30,8 @@ def test_a_uri_is_an_object(uri: str, expected: dict[str, Any]) -> None:
     assert from_uri(uri) == expected
 
 
-@pytest.mark.parametrize("uri", ["", ":ƒ1", "1after:ƒ1", "a b:c", "ünder:x"])
+@pytest.mark.parametrize("uri", ["", "a:\udc80", ":ƒ1", "1after:ƒ1", "a b:c", "ünder:x"])
 def test_what_begins_with_no_scheme_is_refused(uri: str) -> None:
-    """In flux-core's words."""
+    """In flux-core's words; bytes that are not UTF-8 could not be sent."""
     with pytest.raises(FormatError, match=r"^Invalid dependency URI "):
         from_uri(uri)

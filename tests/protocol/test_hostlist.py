@@ -76,10 +76,17 @@ def test_refuses_malformed_text(text: str) -> None:
         hostlist.parse(text)
 
 
-@pytest.mark.parametrize("text", ["a[0-999999999]", "a[0-65534],b[0-1]"])
+@pytest.mark.parametrize("text", ["a[0-999999999]", "a[0-65534],b[0-1]", "a," * 65537])
 def test_refuses_more_hosts_than_it_is_worth(text: str) -> None:
     """A short text must not cost much memory."""
     with pytest.raises(FormatError, match="more than"):
+        hostlist.parse(text)
+
+
+@pytest.mark.parametrize("text", ["a" * 256, "a" * 256 + "[0-65535]", "[0-65535]" + "a" * 256])
+def test_refuses_names_that_no_host_has(text: str) -> None:
+    """A long one with a range would be more than memory holds."""
+    with pytest.raises(FormatError, match="not a host name"):
         hostlist.parse(text)
 
 
