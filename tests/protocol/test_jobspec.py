@@ -362,6 +362,18 @@ def test_refuses_bytes_that_are_not_a_jobspec(data: bytes) -> None:
         jobspec.redact(data)
 
 
+@pytest.mark.parametrize(
+    "value",
+    [b'"\xff"', b'"\\ud800"', b"9" * 30, b"[" * 40 + b"]" * 40],
+    ids=["not UTF-8", "surrogate", "long integer", "deep list"],
+)
+def test_refuses_under_an_unknown_key_what_could_not_be_sent_again(value: bytes) -> None:
+    """The journal tells of the whole jobspec: what it stumbles over must not be taken in."""
+    data = json.dumps(system(unknown=0)).encode().replace(b'"unknown": 0', b'"unknown": ' + value)
+    with pytest.raises(FormatError, match=r"^jobspec: "):
+        jobspec.decode(data)
+
+
 class TestRedact:
     """What may be shown."""
 
