@@ -179,7 +179,8 @@ class Retention:
         try:
             await self._store.write(Changes(pins={pin.id: pin}, rules={pin.id: HELD}))
         except Exception:
-            self._restore(pin.id, before)
+            if self._pins.get(pin.id) is pin:
+                self._restore(pin.id, before)
             await self._settle([pin.id])
             raise
         try:
@@ -216,14 +217,15 @@ class Retention:
         """End pins. They are there until that is durable: a job that ends meanwhile is held."""
         before = {id: self._pins.get(id) for id in ids}
         rows = await self._store.rows(ids)
+        ids = [id for id in ids if self._pins.get(id) is before[id]]  # else it is pinned anew
         rules = {
             row.id: self._rules.classify(row.result, row.queue, row.userid)
             for row in rows
-            if row.id not in self._holds
+            if row.id in ids and row.id not in self._holds
         }
         await self._store.write(Changes(pins=dict.fromkeys(ids), rules=rules))
         for id, pin in before.items():
-            if self._pins.get(id) is pin:  # else it is pinned anew
+            if self._pins.get(id) is pin:
                 self._pins.pop(id, None)
         await self._settle([id for id in ids if id not in rules])
 

@@ -2,6 +2,8 @@
 
 import asyncio
 import errno
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any, cast
 
 import pytest
@@ -191,3 +193,33 @@ async def test_jobs_that_cannot_be_classed_anew_are_with_a_later_heartbeat(bench
     retention.on_heartbeat()
     await bench.settle()
     assert retention.complete
+
+
+class PinnedMeanwhile:
+    """A store whose answer about rows is overtaken by something."""
+
+    def __init__(self, bench: Bench) -> None:
+        self._bench = bench
+        self.overtaken: Callable[[], Awaitable[object]] | None = None
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the store has
+        return getattr(self._bench.store, name)
+
+    async def rows(self, ids: Sequence[int]) -> Sequence[InactiveRow]:
+        """What the store answers, after that."""
+        overtaken, self.overtaken = self.overtaken, None
+        if overtaken is not None:
+            await overtaken()
+        return await self._bench.store.rows(ids)
+
+
+async def test_a_pin_that_is_set_while_an_older_one_goes_stays(bench: Bench) -> None:
+    """What was answered last holds, after a restart too."""
+    id = await bench.ended()
+    store = PinnedMeanwhile(bench)
+    retention = await retention_of(bench, cast("Store", store))
+    await bench.ask("job-manager.pin", {"id": id, "reason": "evidence"})
+    store.overtaken = partial(bench.ask, "job-manager.pin", {"id": id, "reason": "again"})
+    assert await bench.ask("job-manager.unpin", {"id": id}) == {}
+    assert retention.pins == 1
+    assert [pin.reason for pin in (await bench.store.open()).pins] == ["again"]
