@@ -39,8 +39,16 @@ class Peer(Protocol):
     def send_tracked(self, response: Response) -> Gone:
         """The same for a large response, whose way out can be followed."""
 
-    def post(self, event: Published) -> None:
-        """Hand an event over to the peer that subscribed to it. Raises PeerGoneError."""
+    def post(self, event: Published, format: payload.Format, /) -> None:
+        """Hand an event over to the peer that subscribed in this format. Raises PeerGoneError."""
+
+
+def refusal(request: Request, error: RpcError) -> Response:
+    """The answer to a request that is not even looked at."""
+    text = error.text.encode() + b"\0"
+    return Response(
+        request.topic, text, error.errnum, matchtag=request.matchtag, routes=request.routes
+    )
 
 
 class Outlet(Protocol):

@@ -12,10 +12,12 @@ import os
 import re
 import stat
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-import zmq
 from msgspec import Struct
+
+if TYPE_CHECKING:
+    import zmq
 
 PUBLIC: Final = "public-key"
 SECRET: Final = "secret-key"  # noqa: S105 - the name of a key in a file
@@ -48,6 +50,8 @@ class Curve(Struct, frozen=True):
 
     def apply(self, socket: "zmq.Socket[bytes]") -> None:
         """Have a socket speak CURVE from its next connect on."""
+        import zmq  # noqa: PLC0415 - who reads no key needs no ZeroMQ
+
         socket.setsockopt(zmq.CURVE_SERVERKEY, self.server)
         socket.setsockopt(zmq.CURVE_PUBLICKEY, self.own.public)
         socket.setsockopt(zmq.CURVE_SECRETKEY, self.own.secret)
@@ -55,6 +59,8 @@ class Curve(Struct, frozen=True):
 
 def generate() -> KeyPair:
     """A new key."""
+    import zmq  # noqa: PLC0415 - see Curve.apply
+
     return KeyPair(*zmq.curve_keypair())
 
 

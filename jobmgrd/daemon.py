@@ -206,7 +206,7 @@ class Daemon:
             self._access,
             router.dispatch,
             router.disconnect,
-            max_message_size=config.rpc.max_message_size,
+            guard=router.guard,
         )
         router.add(self._local)
         stack.push_async_callback(self._local.close)

@@ -1,7 +1,7 @@
 """Events out: the one place that numbers them, and hands each to every way out.
 
-An event is encoded at most once for each way: MessagePack frames for the PUB socket, JSON for the
-peers that asked on their own connection.
+An event is encoded at most once for each way: MessagePack frames for the PUB socket; JSON or
+MessagePack for the peers that asked on their own connection, as they asked.
 """
 
 from collections.abc import Mapping
@@ -49,10 +49,17 @@ class Published:
         """The event for ZeroMQ: MessagePack, unless its publisher has encoded it."""
         return self._event(Format.MSGPACK).frames()
 
+    def framed(self, format: Format) -> bytes:
+        """The event for a stream: in a format, unless its publisher has encoded it."""
+        return self._json if format is Format.JSON else self._msgpack
+
     @cached_property
-    def framed(self) -> bytes:
-        """The event for a stream: JSON, unless its publisher has encoded it."""
+    def _json(self) -> bytes:
         return stream.encode(self._event(Format.JSON).frames())
+
+    @cached_property
+    def _msgpack(self) -> bytes:
+        return stream.encode(self.frames)
 
     def _event(self, format: Format) -> Event:
         content = self._content

@@ -41,6 +41,7 @@ _INT_MIN: Final = -(2**63)
 _INT_MAX: Final = 2**64 - 1
 _INT_DIGITS: Final = 20
 
+_EMPTY: Final = b"\x80"
 _OPENS_JSON: Final = ord("{")
 _TOO_DEEP: Final = f"payload is nested deeper than {MAX_DEPTH}"
 _TOO_MANY: Final = f"payload has more than {CONTAINERS_MAX} maps and arrays"
@@ -67,7 +68,7 @@ def decode(payload: bytes | None) -> dict[str, Any]:
     Raises:
         PayloadError: the payload is malformed, too deep, no map, or holds anything else.
     """
-    if not payload:
+    if not payload or payload == _EMPTY:
         return {}
     if len(payload) >= _LARGE and gc.isenabled():
         return _decode_large(payload)

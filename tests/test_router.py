@@ -42,7 +42,7 @@ class Peer:
         self.unread.append(True)
         return lambda: not self.unread[n]
 
-    def post(self, event: Published) -> None:
+    def post(self, event: Published, _format: Format, /) -> None:
         """See the router's Peer."""
         raise AssertionError(f"nobody subscribed to {event.topic}")
 

@@ -8,7 +8,6 @@ import click
 if TYPE_CHECKING:
     from jobmgrd.client import BlockingClient, Client
 
-IPC: Final = "ipc://"
 _GIVEN: Final = "jobmgrd."
 _KEYS: Final = {
     "key": "Your key, for a daemon over tcp://, mode 0600  [default: $JOBMGRD_KEY]",
@@ -24,7 +23,7 @@ def uri_option(*, hidden: bool = False) -> click.Option:
         expose_value=False,
         hidden=hidden,
         callback=_remember,
-        help="Run directory or endpoint of the daemon  "
+        help="Run directory or endpoint of the daemon: local://, ipc:// or tcp://  "
         "[default: $JOBMGRD_URI, then $XDG_RUNTIME_DIR/jobmgrd; root: /run/jobmgrd]",
     )
 
@@ -59,10 +58,9 @@ def connect_async() -> "Client":
 
 def place() -> Path | None:
     """The run directory that commands use; None if the daemon is elsewhere."""
-    from jobmgrd.client import find  # noqa: PLC0415 - --help needs no ZeroMQ
+    from jobmgrd.client.uri import find  # noqa: PLC0415 - --help needs no endpoints
 
-    rpc = find(_given("uri")).rpc
-    return Path(rpc.removeprefix(IPC)).parent if rpc.startswith(IPC) else None
+    return find(_given("uri")).rundir
 
 
 def _remember(ctx: click.Context, parameter: click.Parameter, value: str | None) -> None:

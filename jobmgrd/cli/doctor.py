@@ -98,12 +98,12 @@ def _directory(rundir: Path) -> Finding:
 
 def _answering(rundir: Path) -> Finding:
     pid = owner(rundir / "lock")
-    left = [path.name for path in (rundir / "rpc", rundir / "events") if path.is_socket()]
+    left = [name for name in ("rpc", "events", "local") if (rundir / name).is_socket()]
     if pid:
         return Finding("daemon", "ok", f"it runs as process {pid}")
     advice = "start jobmgrd: it takes the sockets over"
     if left:
-        text = f"no daemon runs; {' and '.join(left)} in {rundir} were left by one that was killed"
+        text = f"no daemon runs; {', '.join(left)} in {rundir} were left by one that was killed"
         return Finding("daemon", "error", text, advice)
     return Finding("daemon", "error", f"no daemon runs in {rundir}", "start jobmgrd")
 

@@ -11,12 +11,10 @@ from collections.abc import Generator, Sequence
 from types import TracebackType
 from typing import Any, Self, TypeVar, overload
 
-import zmq
-
-from jobmgrd.client.calls import Calls, Outcome, Payload, cancel, checked, is_end, notice, value
+from jobmgrd.client.calls import Calls, Outcome, Payload, cancel, checked, is_end, value
 from jobmgrd.client.errors import ConnectionLostError, RpcTimeoutError
 from jobmgrd.client.events import Event, Feed
-from jobmgrd.client.link import Link, ask, subscribing
+from jobmgrd.client.link import Link, connect, subscribe
 from jobmgrd.client.uri import Endpoints, find
 from protocol.errors import PayloadError
 
@@ -110,7 +108,6 @@ class BlockingClient:
         """Say goodbye, so that the daemon drops this client's streams and waits. Idempotent."""
         self._closed = True
         if self._link is not None:
-            self._link.send(notice("disconnect"))
             self._lost("the client was closed")
 
     def _connected(self) -> Link:
@@ -119,7 +116,7 @@ class BlockingClient:
         if self._link is not None and self._link.look():
             self._turn(self._link, 0)
         if self._link is None:
-            self._link = Link(zmq.DEALER, self.endpoints.rpc, self.endpoints.curve)
+            self._link = connect(self.endpoints)
         return self._link
 
     def _turn(self, link: Link, timeout: float) -> None:
@@ -143,9 +140,8 @@ class BlockingSubscription:
         self._outcomes: deque[Event | PayloadError] = deque()
 
     def __enter__(self) -> Self:
-        self._link = subscribing(self._endpoints)
+        self._link = subscribe(self._endpoints, self._feed)
         try:
-            ask(self._link, self._feed)
             self._await_ready()
         except BaseException:
             self._link.close()

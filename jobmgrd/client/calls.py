@@ -18,6 +18,10 @@ from protocol.payload import decode_as, encode
 
 MATCHTAG_MAX: Final = 0xFFFFFFFF
 
+EMPTY: Final = encode({})
+"""The payload of a request that has none: over the local connector, where flux's tools ask in
+JSON, what is sent decides the format of the answer."""
+
 T = TypeVar("T")
 
 Payload: TypeAlias = Mapping[str, Any] | Struct | None
@@ -47,7 +51,8 @@ class Calls:
         """
         flags = FLAG_STREAMING if streaming else 0
         matchtag = self._next_matchtag()
-        frames = Request(topic, _encoded(payload), matchtag=matchtag, flags=flags).frames()
+        body = EMPTY if payload is None else encode(payload)
+        frames = Request(topic, body, matchtag=matchtag, flags=flags).frames()
         self._open[matchtag] = (deliver, streaming)
         return matchtag, frames
 
@@ -86,7 +91,8 @@ class Calls:
 
 def notice(topic: str, payload: Payload = None) -> list[bytes]:
     """The frames of a request that wants no response."""
-    return Request(topic, _encoded(payload), flags=FLAG_NORESPONSE).frames()
+    body = None if payload is None else encode(payload)
+    return Request(topic, body, flags=FLAG_NORESPONSE).frames()
 
 
 def cancel(topic: str, matchtag: int) -> list[bytes]:
@@ -126,7 +132,3 @@ def value(response: Response, reply: type[T] | None) -> T | dict[str, Any]:
     if reply is None:
         return decode_payload(response.payload)
     return decode_as(response.payload, reply)
-
-
-def _encoded(payload: Payload) -> bytes | None:
-    return None if payload is None else encode(payload)

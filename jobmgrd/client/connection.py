@@ -7,12 +7,9 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Self, TypeVar, overload
 
-import zmq
-
-from jobmgrd.client.calls import Calls, Outcome, Payload, cancel, checked, is_end, notice, value
+from jobmgrd.client.calls import Calls, Outcome, Payload, cancel, checked, is_end, value
 from jobmgrd.client.errors import RpcTimeoutError
-from jobmgrd.client.link import Link
-from jobmgrd.client.pump import Pump
+from jobmgrd.client.link import Pump, connect
 from jobmgrd.client.subscription import Subscription
 from jobmgrd.client.uri import find
 
@@ -135,7 +132,6 @@ class Client:
         """Say goodbye, so that the daemon drops this client's streams and waits. Idempotent."""
         self._closed = True
         if self._pump is not None:
-            self._pump.send(notice("disconnect"))
             self._pump.close()
             self._lost("the client was closed")
 
@@ -143,8 +139,7 @@ class Client:
         if self._closed:
             raise RuntimeError("the client is closed")
         if self._pump is None:
-            link = Link(zmq.DEALER, self.endpoints.rpc, self.endpoints.curve)
-            self._pump = Pump(link, self._calls.receive, self._lost)
+            self._pump = connect(self.endpoints).pump(self._calls.receive, self._lost)
         return self._pump
 
     def _lost(self, reason: str) -> None:

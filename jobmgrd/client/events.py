@@ -6,7 +6,10 @@ last of all to a topic that it alone knows, READY + token. The publisher, an XPU
 that subscription after all earlier ones of the same connection took effect, and publishes an
 event of that topic without payload, whose sequence is that of the last regular event. It counts
 as no event: those of other subscribers reach whoever subscribes to everything, and are dropped.
-Over tcp, where event.subscribe has the events sent on the connection itself, its answer says it.
+
+On a connection of its own, over the local connector and over tcp, event.subscribe has the events
+sent among the responses, and its answer says that it is in effect. Nothing is lost there without
+the connection: a daemon that cannot keep what a subscriber leaves unread gives it up.
 """
 
 import secrets
@@ -28,8 +31,8 @@ _SEQUENCES: Final = 1 << 32
 class Event(Struct, frozen=True):
     """A published event.
 
-    `sequence` counts all events of the daemon. `missed` is how many were lost just before this
-    one; it is known to subscribers of everything only, and 0 for others.
+    `sequence` counts all events of the daemon. `missed` is how many a SUB socket lost just before
+    this one; it is known to subscribers of everything only, and 0 for others.
     """
 
     topic: str
@@ -99,7 +102,7 @@ class Feed:
                 self._sequence = event.sequence
 
     def _missed(self, sequence: int) -> int:
-        last, self._sequence = self._sequence, sequence
-        if last is None or not self._everything:
+        if self._sequence is None or not self._everything:
             return 0
+        last, self._sequence = self._sequence, sequence
         return (sequence - last - 1) % _SEQUENCES

@@ -7,8 +7,7 @@ from typing import Self
 
 from jobmgrd.client.errors import ConnectionLostError, RpcTimeoutError
 from jobmgrd.client.events import Event, Feed
-from jobmgrd.client.link import ask, subscribing
-from jobmgrd.client.pump import Pump
+from jobmgrd.client.link import subscribe
 from jobmgrd.client.uri import Endpoints
 from protocol.errors import PayloadError
 
@@ -33,10 +32,8 @@ class Subscription:
         self._settled = asyncio.Event()
 
     async def __aenter__(self) -> Self:
-        link = subscribing(self._endpoints)
-        self._pump = Pump(link, self._receive, self._lost)
-        ask(link, self._feed)
-        self._pump.soon()
+        link = subscribe(self._endpoints, self._feed)
+        self._pump = link.pump(self._receive, self._lost)
         try:
             async with asyncio.timeout(self._timeout):
                 await self._settled.wait()

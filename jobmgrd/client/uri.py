@@ -1,9 +1,14 @@
 """Where the daemon is: an argument, the environment, or the default run directory.
 
-A URI is a run directory (`/run/jobmgrd`), the ZeroMQ endpoint of the RPC socket in one
-(`ipc:///run/jobmgrd/rpc`, events at its sibling `events`), or both endpoints with a comma
-between them. One of `tcp://HOST:PORT` needs keys (docs/curve.md); without a second endpoint, its
-events come over the connection that subscribes to them.
+A URI is one of these:
+
+    /run/jobmgrd                 a run directory: its local connector if that is served, else ZeroMQ
+    local:///run/jobmgrd/local   the local connector, spelled as Flux does
+    ipc:///run/jobmgrd/rpc       ZeroMQ's RPC socket, with events at its sibling `events`; or both
+                                 endpoints with a comma between them
+    tcp://HOST:PORT              the same with keys (docs/curve.md)
+
+Where no endpoint of events is known, they come over the connection that subscribes to them.
 """
 
 import os
@@ -17,6 +22,7 @@ from jobmgrd import curve
 from jobmgrd.curve import Curve
 from jobmgrd.rundir import default_rundir
 
+LOCAL: Final = "local://"
 IPC: Final = "ipc://"
 TCP: Final = "tcp://"
 PATH_MAX: Final = 107
@@ -29,11 +35,24 @@ class UriError(ValueError):
 
 
 class Endpoints(Struct, frozen=True):
-    """The two ZeroMQ endpoints of a daemon, and the keys that those over tcp need."""
+    """Where a daemon is asked, where its events are, and the keys that those over tcp need.
+
+    `local` is the local connector beside them, to be taken instead of both if it is served.
+    """
 
     rpc: str
-    events: str | None
+    events: str | None = None
     curve: Curve | None = None
+    local: str | None = None
+
+    def __str__(self) -> str:
+        return self.rpc if self.local is None else str(self.rundir)
+
+    @property
+    def rundir(self) -> Path | None:
+        """The run directory; None for a daemon that may be on another host."""
+        scheme, _, path = self.rpc.partition("://")
+        return None if f"{scheme}://" == TCP else Path(path).parent
 
 
 def find(
@@ -57,7 +76,12 @@ def find(
         KeyFileError: a key cannot be used.
     """
     uri = uri or environ.get("JOBMGRD_URI") or str(default_rundir(os.getuid(), environ))
-    rpc, _, events = uri.partition(",") if "://" in uri else (f"{IPC}{uri}/rpc", "", "")
+    if "://" not in uri:
+        ipc = f"{IPC}{uri}/rpc"
+        return Endpoints(_checked(ipc), _checked(_sibling(ipc)), local=f"{LOCAL}{uri}/local")
+    if uri.startswith(LOCAL):
+        return Endpoints(_checked(uri, LOCAL))
+    rpc, _, events = uri.partition(",")
     if rpc.startswith(TCP) or events.startswith(TCP):
         keys = _keys(uri, key or environ.get("JOBMGRD_KEY"), _server(server_key, environ))
         return Endpoints(_checked(rpc), _checked(events) if events else None, keys)
@@ -83,15 +107,17 @@ def _sibling(rpc: str) -> str:
     return IPC + str(PurePath(rpc.removeprefix(IPC)).with_name("events"))
 
 
-def _checked(endpoint: str) -> str:
+def _checked(endpoint: str, scheme: str = IPC) -> str:
     if endpoint.startswith(TCP):
         host, port = address(endpoint)
         if not host or not 0 < port <= PORT_MAX:
             raise UriError(f"{endpoint}: expected tcp://HOST:PORT")
         return endpoint
-    path = endpoint.removeprefix(IPC)
+    path = endpoint.removeprefix(scheme)
     if path == endpoint or not path:
-        raise UriError(f"{endpoint}: expected a run directory or an endpoint ipc://PATH")
+        raise UriError(
+            f"{endpoint}: expected a run directory or an endpoint local://PATH or ipc://PATH"
+        )
     if (size := len(os.fsencode(path))) > PATH_MAX:
         raise UriError(f"{path}: path has {size} bytes, a unix socket's has at most {PATH_MAX}")
     return endpoint

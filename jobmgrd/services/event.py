@@ -27,6 +27,7 @@ from protocol.events import (
     SubscribeRequest,
 )
 from protocol.message import FLAG_PRIVATE, Cred
+from protocol.payload import Format
 
 log = structlog.get_logger()
 
@@ -71,7 +72,7 @@ class EventService:
         """Have the events whose topic begins with this sent to the caller, from now on."""
         if len(request.topic) > SUBSCRIPTION_MAX:
             raise RpcError(errno.EMSGSIZE, f"topic has more than {SUBSCRIPTION_MAX} characters")
-        listener = self._listeners.setdefault(call.peer, _Listener(call.cred))
+        listener = self._listeners.setdefault(call.peer, _Listener(call.cred, call.format))
         guard = self._router.guard
         full = len(listener.topics) >= guard.limits.subscriptions
         if full and request.topic not in listener.topics:
@@ -94,7 +95,7 @@ class EventService:
         for peer, listener in list(self._listeners.items()):
             if listener.hears(event) and self._shown(event, listener.cred):
                 try:
-                    peer.post(event)
+                    peer.post(event, listener.format)
                 except PeerGoneError as error:
                     log.info("peer.gone", topic=event.topic, reason=str(error))
                     self._router.disconnect(peer)
@@ -108,10 +109,11 @@ class EventService:
 
 
 class _Listener:
-    """What a peer has subscribed to, how many times each, and who it is."""
+    """What a peer has subscribed to, how many times each, who it is and what it reads."""
 
-    def __init__(self, cred: Cred) -> None:
+    def __init__(self, cred: Cred, format: Format) -> None:
         self.cred = cred
+        self.format = format
         self.topics: Counter[str] = Counter()
 
     def hears(self, event: Published) -> bool:

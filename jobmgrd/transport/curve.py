@@ -32,6 +32,7 @@ from jobmgrd.transport.zmq_pub import ZmqPub
 from jobmgrd.transport.zmq_router import Receive, ZmqPeer, ZmqRouter
 from protocol.errors import MessageError, RpcError
 from protocol.message import UNKNOWN, Cred, Request, Response, decode
+from protocol.payload import Format
 
 log = structlog.get_logger()
 
@@ -74,10 +75,10 @@ class CurvePeer(ZmqPeer, frozen=True):
         self._check()
         return super().send_tracked(response)
 
-    def post(self, event: Published) -> None:
+    def post(self, event: Published, format: Format, /) -> None:
         """See Peer."""
         self._check()
-        super().post(event)
+        super().post(event, format)
 
     def _check(self) -> None:
         if not self.admitted:

@@ -23,7 +23,8 @@ from typing import Any, Final, cast
 import structlog
 
 from jobmgrd.access import Access, lowered
-from jobmgrd.call import Call, Empty, Gone, PeerGoneError
+from jobmgrd.call import Call, Empty, Gone, PeerGoneError, refusal
+from jobmgrd.limits import Guard
 from jobmgrd.publisher import Published
 from jobmgrd.router import OWNER, Route
 from protocol import stream
@@ -39,6 +40,8 @@ CLIENTS_MAX: Final = 4096
 """Fewer if the process may not have so many files open: see `_room`."""
 FILES_RESERVED: Final = 128
 """What the daemon itself needs of its files: more clients than leave these are turned away."""
+OVERSIZE: Final = 2
+"""A message of more than so many times the limit is not even read: its client is hung up on."""
 READ_AHEAD: Final = 16 * 2**20
 WAITING_MAX: Final = 64 * 2**20
 STALL: Final = 30.0
@@ -56,7 +59,7 @@ class LocalPeer(asyncio.Protocol):
 
     def __init__(self, server: "UnixLocal") -> None:
         self._server = server
-        self._splitter = stream.Splitter(server.max_message_size)
+        self._splitter = stream.Splitter(OVERSIZE * server.max_message_size)
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._stall: asyncio.TimerHandle | None = None
@@ -128,12 +131,19 @@ class LocalPeer(asyncio.Protocol):
         claim = stream.claimed(frames)
         cred = self.cred if claim == UNKNOWN else lowered(self.cred, claim)
         message = decode(stream.normal(frames), cred)
-        if isinstance(message, Request):
-            self._server.receive(message, self)
-        elif isinstance(message, Event):
-            self._server.receive(publication(message), self)
-        else:
+        if isinstance(message, Event):
+            message = publication(message)
+        if not isinstance(message, Request):
             log.info("local.ignored", userid=self.cred.userid, message=str(message))
+        elif message.payload is not None and len(message.payload) > self._server.max_message_size:
+            self._refuse(message)
+        else:
+            self._server.receive(message, self)
+
+    def _refuse(self, request: Request) -> None:
+        error = self._server.guard.refuse("message_size")
+        if not request.noresponse:
+            self.send(refusal(request, error))
 
     def _await_rest(self) -> None:
         """Give the client time to end a message; one that is left unread need not."""
@@ -161,9 +171,9 @@ class LocalPeer(asyncio.Protocol):
         mark = self._sent + self._waiting
         return lambda: self._transport is None or self._sent - self._buffered() >= mark
 
-    def post(self, event: Published) -> None:
+    def post(self, event: Published, format: Format) -> None:
         """See Peer."""
-        self._write(event.framed)
+        self._write(event.framed(format))
 
     def _write(self, data: bytes) -> None:
         if self._transport is None:
@@ -219,7 +229,7 @@ class UnixLocal:
         access: who may connect.
         receive: takes every request.
         lost: is told of every client that has gone.
-        max_message_size: bytes; a client that begins a larger message is disconnected.
+        guard: has the size that a request may have, and counts who asks with more.
     """
 
     def __init__(
@@ -229,7 +239,7 @@ class UnixLocal:
         receive: Callable[[Request, LocalPeer], None],
         lost: Callable[[LocalPeer], None],
         *,
-        max_message_size: int,
+        guard: Guard,
     ) -> None:
         self._path = path
         self._access = access
@@ -238,7 +248,8 @@ class UnixLocal:
         self._clients: set[LocalPeer] = set()
         self._emptied = asyncio.Event()
         self.receive = receive
-        self.max_message_size = max_message_size
+        self.guard = guard
+        self.max_message_size = guard.limits.message_size
         self.connects = self.malformed = self.refused = 0
 
     @property

@@ -52,7 +52,7 @@ class ZmqPeer(Struct, frozen=True):
         """See Peer."""
         return self.transport.send_tracked(response)
 
-    def post(self, event: Published) -> None:
+    def post(self, event: Published, _format: Format, /) -> None:
         """See Peer."""
         self.transport.post(self.identity, event)
 

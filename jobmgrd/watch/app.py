@@ -67,7 +67,7 @@ class Watch(App[None]):
     def __init__(self, connect: Callable[[], Client], interval: float = 1.0) -> None:
         super().__init__()
         self._feed = Feed(connect, self, interval)
-        self._where = connect().endpoints.rpc
+        self._where = str(connect().endpoints)
         self._events: deque[Text] = deque(maxlen=EVENTS_MAX)
         self._speeds: deque[float] = deque([0.0], maxlen=SPEEDS_MAX)
         self._last: Snapshot | None = None

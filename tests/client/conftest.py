@@ -9,15 +9,19 @@ from typing import Any, TypeAlias
 import pytest
 import zmq
 
-from protocol.events import READY
-from protocol.message import FLAG_STREAMING, Event, Request, Response, decode
+from protocol import stream
+from protocol.message import FLAG_STREAMING, Event, Request, Response
 from protocol.payload import decode as decode_payload
 from protocol.payload import encode
+from tests.client.doors import Door, LocalDoor, ZmqDoor
 
 Answer: TypeAlias = dict[str, Any] | tuple[int, str] | None
 """A payload, an error's errnum and text, or an empty response."""
 
 Handler: TypeAlias = Callable[[Request], Iterable[Answer]]
+
+WAYS = ("ipc", "local")
+"""The ways in: by ZeroMQ, and by the local connector."""
 
 
 def silence(_: Request) -> Iterable[Answer]:
@@ -26,16 +30,16 @@ def silence(_: Request) -> Iterable[Answer]:
 
 
 class FakeDaemon:
-    """ROUTER and XPUB in a run directory; `handlers` answer by topic, in the daemon's thread.
+    """One way in to a run directory; `handlers` answer by topic, in the daemon's thread.
 
     Everything else that a test does to it happens in that thread too, by `do`.
     """
 
-    def __init__(self, rundir: Path) -> None:
+    def __init__(self, rundir: Path, way: str = "ipc", greeting: bytes = stream.GREETING) -> None:
         self.uri = str(rundir)
+        self.way = way
         self.handlers: dict[str, Handler] = {"echo": lambda r: [decode_payload(r.payload)]}
         self.requests: queue.Queue[Request] = queue.Queue()
-        self.confirms = True
         self.subscribed = threading.Event()
         self.sequence = 0
         self._todo: queue.Queue[Callable[[], None]] = queue.Queue()
@@ -43,10 +47,13 @@ class FakeDaemon:
         self._wake = self._context.socket(zmq.PAIR)
         self._wake.bind("inproc://wake")
         self._leaving = False
-        started = threading.Event()
-        self._thread = threading.Thread(target=self._run, args=(started,))
+        self._door: Door
+        if way == "ipc":
+            self._door = ZmqDoor(self._context, rundir)
+        else:
+            self._door = LocalDoor(rundir, greeting)
+        self._thread = threading.Thread(target=self._run)
         self._thread.start()
-        started.wait()
 
     def received(self, topic: str) -> Request:
         """The next request of this topic that arrives, or has arrived."""
@@ -54,13 +61,17 @@ class FakeDaemon:
             pass
         return request
 
+    def confirm_nothing(self) -> None:
+        """Leave subscribers waiting."""
+        self._door.confirms = False
+
     def publish(self, topic: str, payload: dict[str, Any] | bytes, *, skip: int = 0) -> None:
         """Publish an event, after `skip` events that nobody gets."""
         body = payload if isinstance(payload, bytes) else encode(payload)
 
         def publish() -> None:
             self.sequence += 1 + skip
-            self._xpub.send_multipart(Event(topic, body, self.sequence).frames())
+            self._door.publish(Event(topic, body, self.sequence))
 
         self.do(publish)
 
@@ -71,15 +82,16 @@ class FakeDaemon:
             body = encode(answer)
         elif answer is not None:
             errnum, body = answer[0], answer[1].encode() + b"\0"
-        response = Response(
-            request.topic,
-            body,
-            errnum,
-            matchtag=request.matchtag if matchtag is None else matchtag,
-            flags=request.flags & FLAG_STREAMING,
-            routes=request.routes,
+        self._door.respond(
+            Response(
+                request.topic,
+                body,
+                errnum,
+                matchtag=request.matchtag if matchtag is None else matchtag,
+                flags=request.flags & FLAG_STREAMING,
+                routes=request.routes,
+            )
         )
-        self._router.send_multipart(response.frames())
 
     def do(self, action: Callable[[], None]) -> None:
         """Have something done in the daemon's thread, and wait until it is."""
@@ -101,58 +113,48 @@ class FakeDaemon:
         self._wake.close()
         self._context.term()
 
-    def _socket(self, kind: int, name: str) -> "zmq.Socket[bytes]":
-        socket = self._context.socket(kind)
-        socket.setsockopt(zmq.LINGER, 100)
-        socket.setsockopt(zmq.SNDHWM, 0)
-        socket.setsockopt(zmq.RCVHWM, 0)
-        socket.bind(f"ipc://{self.uri}/{name}")
-        return socket
-
-    def _run(self, started: threading.Event) -> None:
-        self._router = self._socket(zmq.ROUTER, "rpc")
-        self._xpub = self._socket(zmq.XPUB, "events")
+    def _run(self) -> None:
         wake = self._context.socket(zmq.PAIR)
         wake.connect("inproc://wake")
-        started.set()
-        poller = zmq.Poller()
-        for socket in (self._router, self._xpub, wake):
-            poller.register(socket, zmq.POLLIN)
         while not self._leaving:
-            ready = dict(poller.poll())
-            if wake in ready:
-                wake.recv()
-                while not self._todo.empty():
-                    self._todo.get()()
-            if self._router in ready:
-                self._answer(self._router.recv_multipart())
-            if self._xpub in ready:
-                self._confirm(self._xpub.recv())
-        for socket in (self._router, self._xpub, wake):
-            socket.close()
+            poller = zmq.Poller()
+            for socket in (wake, *self._door.sockets()):
+                poller.register(socket, zmq.POLLIN)
+            for socket, _ in poller.poll():
+                if socket is wake:
+                    self._work(wake)
+                else:
+                    self._take(socket)
+        self._door.close()
+        wake.close()
 
-    def _answer(self, frames: list[bytes]) -> None:
-        request = decode(frames)
-        assert isinstance(request, Request)
-        self.requests.put(request)
-        for answer in self.handlers.get(request.topic, silence)(request):
-            self.respond(request, answer)
+    def _work(self, wake: "zmq.Socket[bytes]") -> None:
+        wake.recv()
+        while not self._todo.empty():
+            self._todo.get()()
 
-    def _confirm(self, frame: bytes) -> None:
-        """What the real daemon's XPUB does (jobmgrd.client.events)."""
-        self.subscribed.set()
-        if self.confirms and frame.startswith(b"\x01" + READY.encode()):
-            event = Event(frame[1:].decode(), sequence=self.sequence)
-            self._xpub.send_multipart(event.frames())
+    def _take(self, socket: "zmq.Socket[bytes] | int") -> None:
+        for request in self._door.take(socket):
+            self.requests.put(request)
+            for answer in self.handlers.get(request.topic, silence)(request):
+                self.respond(request, answer)
+        if self._door.subscribed:
+            self.subscribed.set()
+
+
+@pytest.fixture(params=WAYS)
+def way(request: pytest.FixtureRequest) -> str:
+    """Each way in, one after the other."""
+    return str(request.param)
 
 
 @pytest.fixture
-def start_daemon(tmp_path: Path) -> Iterator[Callable[[], FakeDaemon]]:
+def start_daemon(tmp_path: Path, way: str) -> Iterator[Callable[[], FakeDaemon]]:
     """Starts a FakeDaemon; one after the other, all in the same run directory."""
     started: list[FakeDaemon] = []
 
     def start() -> FakeDaemon:
-        started.append(FakeDaemon(tmp_path))
+        started.append(FakeDaemon(tmp_path, way))
         return started[-1]
 
     yield start

@@ -18,6 +18,7 @@ from jobmgrd.client import (
     RpcError,
     RpcTimeoutError,
 )
+from jobmgrd.client.zmq_pump import ZmqPump
 from protocol.errors import PayloadError
 from protocol.message import FLAG_NORESPONSE, Request
 from protocol.payload import decode
@@ -107,6 +108,7 @@ async def test_answers_may_come_in_any_order(daemon: "FakeDaemon") -> None:
     assert replies == [{"n": 0}, {"n": 1}, {"n": 2}]
 
 
+@pytest.mark.parametrize("way", ["ipc"], indirect=True)
 async def test_sends_do_not_swallow_the_signal_of_an_answer(daemon: "FakeDaemon") -> None:
     """50 answers wait in the socket when a send looks at it, and swallows their one signal."""
     async with Client(daemon.uri, timeout=5) as client:
@@ -114,7 +116,7 @@ async def test_sends_do_not_swallow_the_signal_of_an_answer(daemon: "FakeDaemon"
             first = asyncio.ensure_future(client.rpc("echo", {"n": n}))
             await asyncio.sleep(0)  # sent; now, with the loop held up, the answer arrives
             daemon.received("echo")
-            assert client._pump is not None
+            assert isinstance(client._pump, ZmqPump)
             client._pump._link.socket.poll(5000)
             second = asyncio.ensure_future(client.rpc("silence", timeout=math.inf))
             assert await first == {"n": n}
@@ -125,23 +127,25 @@ async def test_without_a_socket_there_is_no_daemon(tmp_path: Path) -> None:
     """Known at once, whatever the timeout."""
     with pytest.raises(NoDaemonError, match=r"no jobmgrd answers at ipc://.*is it running\?"):
         await Client(str(tmp_path), timeout=math.inf).rpc("echo")
+    with pytest.raises(NoDaemonError, match=r"no jobmgrd answers at local://.*is it running\?"):
+        await Client(f"local://{tmp_path}/local", timeout=math.inf).rpc("echo")
 
 
-async def test_a_stale_socket_is_no_daemon(tmp_path: Path) -> None:
+async def test_a_stale_socket_is_no_daemon(tmp_path: Path, way: str) -> None:
     """A daemon that was killed leaves its socket file behind."""
     with socket.socket(socket.AF_UNIX) as stale:
-        stale.bind(str(tmp_path / "rpc"))
+        stale.bind(str(tmp_path / "s"))
     with pytest.raises(NoDaemonError, match="Connection refused"):
-        await Client(str(tmp_path), timeout=math.inf).rpc("echo")
+        await Client(f"{way}://{tmp_path}/s", timeout=math.inf).rpc("echo")
 
 
-async def test_a_daemon_with_a_full_backlog_is_a_daemon(tmp_path: Path) -> None:
+async def test_a_daemon_with_a_full_backlog_is_a_daemon(tmp_path: Path, way: str) -> None:
     """Busy is not gone: the RPC is sent, and times out."""
     with socket.socket(socket.AF_UNIX) as busy, socket.socket(socket.AF_UNIX) as other:
-        busy.bind(str(tmp_path / "rpc"))
+        busy.bind(str(tmp_path / "s"))
         busy.listen(0)
-        other.connect(str(tmp_path / "rpc"))
-        async with Client(str(tmp_path)) as client:
+        other.connect(str(tmp_path / "s"))
+        async with Client(f"{way}://{tmp_path}/s") as client:
             with pytest.raises(RpcTimeoutError):
                 await client.rpc("echo", timeout=0.01)
 

@@ -1,4 +1,4 @@
-"""asyncio subscriptions against a real XPUB socket."""
+"""asyncio subscriptions against real sockets."""
 
 import asyncio
 import math
@@ -32,6 +32,7 @@ async def test_only_subscribed_topics_arrive(daemon: "FakeDaemon") -> None:
         assert await anext(events) == Event("heartbeat.pulse", {}, 3)
 
 
+@pytest.mark.parametrize("way", ["ipc"], indirect=True)
 async def test_a_subscriber_of_everything_sees_gaps(daemon: "FakeDaemon") -> None:
     """Also one right after entering; other subscribers' confirmations are not events."""
     client = Client(daemon.uri)
@@ -44,6 +45,16 @@ async def test_a_subscriber_of_everything_sees_gaps(daemon: "FakeDaemon") -> Non
         assert await anext(events) == Event("b", {}, 5, missed=0)
 
 
+@pytest.mark.parametrize("way", ["local"], indirect=True)
+async def test_on_a_connection_of_its_own_nothing_is_missed(daemon: "FakeDaemon") -> None:
+    """What is not sent to a guest is not lost; a connection that cannot be kept up with ends."""
+    async with Client(daemon.uri).subscribe() as events:
+        daemon.publish("a", {})
+        daemon.publish("b", {}, skip=2)
+        assert await anext(events) == Event("a", {}, 1)
+        assert await anext(events) == Event("b", {}, 4, missed=0)
+
+
 async def test_without_a_publisher_entering_fails_at_once(tmp_path: Path) -> None:
     """As an RPC would."""
     with pytest.raises(NoDaemonError):
@@ -52,7 +63,7 @@ async def test_without_a_publisher_entering_fails_at_once(tmp_path: Path) -> Non
 
 async def test_an_unconfirmed_subscription_times_out(daemon: "FakeDaemon") -> None:
     """A publisher that confirms nothing cannot promise anything."""
-    daemon.confirms = False
+    daemon.confirm_nothing()
     with pytest.raises(RpcTimeoutError, match="no answer to subscription within"):
         await Client(daemon.uri, timeout=0.02).subscribe("a").__aenter__()
 
@@ -70,7 +81,7 @@ async def test_a_subscription_ends_with_its_daemon(daemon: "FakeDaemon") -> None
 
 async def test_a_daemon_that_goes_before_confirming_is_lost(daemon: "FakeDaemon") -> None:
     """Entering does not wait for its timeout."""
-    daemon.confirms = False
+    daemon.confirm_nothing()
     entering = asyncio.ensure_future(
         Client(daemon.uri, timeout=math.inf).subscribe("a").__aenter__()
     )

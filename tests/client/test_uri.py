@@ -11,10 +11,30 @@ from jobmgrd.curve import generate, write
 
 
 def test_a_run_directory_holds_both_sockets() -> None:
-    """A path names the directory of rpc and events."""
+    """A path names the directory of rpc and events, and of the local connector."""
     assert find("/run/jobmgrd", {}) == Endpoints(
-        "ipc:///run/jobmgrd/rpc", "ipc:///run/jobmgrd/events"
+        "ipc:///run/jobmgrd/rpc",
+        "ipc:///run/jobmgrd/events",
+        local="local:///run/jobmgrd/local",
     )
+
+
+def test_the_local_connector_is_spelled_as_flux_spells_it() -> None:
+    """Its events come over the connection that subscribes."""
+    assert find("local:///run/jobmgrd/local", {}) == Endpoints("local:///run/jobmgrd/local")
+
+
+@pytest.mark.parametrize(
+    "uri", ["/run/jobmgrd", "local:///run/jobmgrd/local", "ipc:///run/jobmgrd/rpc"]
+)
+def test_the_run_directory_is_where_the_sockets_are(uri: str) -> None:
+    """For those who look for more than sockets in it."""
+    assert find(uri, {}).rundir == Path("/run/jobmgrd")
+
+
+def test_a_daemon_over_tcp_has_no_run_directory_here() -> None:
+    """It may be on another host."""
+    assert Endpoints("tcp://h:5000").rundir is None
 
 
 def test_events_are_the_sibling_of_an_rpc_endpoint() -> None:
@@ -64,10 +84,12 @@ def test_events_over_tcp_come_on_the_connection_unless_an_endpoint_is_given(tmp_
         find("tcp://h", keys)
 
 
-@pytest.mark.parametrize("uri", ["inproc://x", "local:///run/flux/local", "ipc://", "ipc:///a,/b"])
+@pytest.mark.parametrize(
+    "uri", ["inproc://x", "ssh://h/run/flux/local", "ipc://", "local://", "ipc:///a,/b"]
+)
 def test_other_schemes_are_refused(uri: str) -> None:
-    """Only run directories and ipc endpoints can be connected to."""
-    with pytest.raises(UriError, match="expected a run directory or an endpoint ipc://PATH"):
+    """Only run directories and these endpoints can be connected to."""
+    with pytest.raises(UriError, match="run directory or an endpoint local://PATH or ipc://PATH"):
         find(uri, {})
 
 

@@ -196,6 +196,55 @@ def test_a_guest_is_whom_the_kernel_says(guest_daemon: DaemonProcess) -> None:
     assert as_nobody(guest_daemon, code) == f"{NOBODY} 6"
 
 
+AS_GUEST = """
+import contextlib, os, sys
+from protocol.errors import RpcError
+from jobmgrd.client import BlockingClient
+from jobmgrd.client.link import probe
+os.setgid({nobody}); os.setuid({nobody})
+with contextlib.suppress(BrokenPipeError), BlockingClient(sys.argv[1]) as client:
+    {code}
+"""
+
+
+def as_guest(daemon: DaemonProcess, code: str) -> tuple[str, str]:
+    """Run a line as another user with the client library; what it prints, and its last error."""
+    program = AS_GUEST.format(nobody=NOBODY, code=code)
+    done = subprocess.run(
+        [sys.executable, "-c", program, daemon.uri],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    return done.stdout.strip(), done.stderr.strip().rpartition("\n")[2]
+
+
+def test_a_guest_uses_the_client_library_as_anybody_does(guest_daemon: DaemonProcess) -> None:
+    """The run directory is all that it has to know; what it may not is refused by name."""
+    guest_daemon.configure(GUESTS)
+    guest_daemon.start()
+    said = "print(client.rpc('job-manager.ping')['userid'])"
+    assert as_guest(guest_daemon, said) == (str(NOBODY), "")
+    heard = "print(next(iter(client.subscribe('heartbeat').__enter__())).topic)"
+    assert as_guest(guest_daemon, heard) == ("heartbeat.pulse", "")
+    _, error = as_guest(guest_daemon, "client.rpc('job-manager.purge', {'num_limit': 0})")
+    assert error.endswith("job-manager.purge requires the instance owner's role")
+
+
+def test_a_guest_that_may_not_connect_is_told_so_by_the_client_library(
+    guest_daemon: DaemonProcess,
+) -> None:
+    """The door is closed, or it is open and the greeting says no."""
+    guest_daemon.start()
+    _, error = as_guest(guest_daemon, "client.rpc('job-manager.ping')")
+    assert "no jobmgrd answers at ipc://" in error
+    assert "Permission denied" in error
+    guest_daemon.rundir.chmod(0o711)
+    _, error = as_guest(guest_daemon, "client.rpc('job-manager.ping')")
+    assert error.endswith("ConnectionLostError: the daemon does not let this user in")
+
+
 def test_a_guest_has_no_access_to_the_owners_sockets(guest_daemon: DaemonProcess) -> None:
     """The ROUTER believes whoever reaches it: its file's mode keeps guests out."""
     guest_daemon.configure(GUESTS)

@@ -70,7 +70,7 @@ class Peer:
         self.send(response)
         return lambda: self.reads
 
-    def post(self, event: Published) -> None:
+    def post(self, event: Published, _format: Format, /) -> None:
         """See the router's Peer."""
         self.events.append(event)
 

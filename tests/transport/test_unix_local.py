@@ -12,6 +12,7 @@ import pytest
 
 from jobmgrd.access import Access, lowered
 from jobmgrd.call import PeerGoneError
+from jobmgrd.limits import Guard, Limits
 from jobmgrd.publisher import Published, Publisher
 from jobmgrd.transport import unix_local
 from jobmgrd.transport.unix_local import LocalPeer, UnixLocal
@@ -26,7 +27,8 @@ from protocol.message import (
     Request,
     Response,
 )
-from tests.local_client import message
+from protocol.payload import Format
+from tests.local_client import NORESPONSE, message
 
 OWNER = 1000
 MAX = 1 << 20
@@ -44,7 +46,7 @@ class Served:
             Access(owner),
             lambda request, peer: self.requests.put_nowait((request, peer)),
             self.lost.put_nowait,
-            max_message_size=MAX,
+            guard=Guard(Limits(message_size=MAX)),
         )
 
     @asynccontextmanager
@@ -151,18 +153,36 @@ async def test_what_is_answered_in_one_turn_leaves_in_one_write(served: Served) 
 
 
 def test_an_event_is_framed_once_for_all() -> None:
-    """However many have subscribed."""
+    """However many have subscribed; in each format once."""
     publisher = Publisher(Cred(1, ROLE_OWNER))
     framed: list[bytes] = []
 
     class Twice:
         def deliver(self, event: Published) -> None:
-            framed.extend([event.framed, event.framed])
+            framed.extend(event.framed(format) for format in Format for _ in range(2))
 
     publisher.add(Twice())
     publisher.publish("t", {"a": 1})
     assert framed[0] is framed[1]
-    assert b'{"a":1}\0' in framed[0]
+    assert b"\x81\xa1a\x01" in framed[0]
+    assert framed[2] is framed[3]
+    assert b'{"a":1}\0' in framed[2]
+
+
+async def test_a_request_that_is_too_large_is_told_so(served: Served) -> None:
+    """And the next one is served; of twice the size nothing is read, and its client is hung up."""
+    async with served.client() as (reader, writer):
+        writer.write(message("t", b"x" * (MAX + 1), matchtag=1))
+        writer.write(message("t", b"x" * (MAX + 1), flags=NORESPONSE))
+        writer.write(message("t", b"x" * MAX, matchtag=2))
+        request, _ = await served.requests.get()
+        assert request.matchtag == 2
+        await reader.readuntil(b"[rpc] max-message-size\0")
+        writer.write(message("t", b"x" * 2 * MAX)[:100])
+        assert b"max-message-size" not in await reader.read()
+    assert served.server.guard.refused["message_size"] == 2
+    assert served.server.malformed == 1
+    assert served.requests.empty()
 
 
 async def test_a_path_that_is_too_long_is_an_error(tmp_path: Path) -> None:

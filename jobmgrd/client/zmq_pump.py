@@ -1,24 +1,23 @@
-"""Feeds an asyncio program from a link; jobmgrd/drain.py explains how its socket is read."""
+"""Feeds an asyncio program from a ZeroMQ link; jobmgrd/drain.py explains how its socket is read."""
 
 import asyncio
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
-from jobmgrd.client.link import Link
 from jobmgrd.drain import Drain
 
+if TYPE_CHECKING:
+    from jobmgrd.client.zmq_link import ZmqLink
 
-class Pump:
-    """Reads a link until it breaks or is closed.
 
-    Args:
-        link: the pump owns it from now on.
-        receive: called with the frames of every message.
-        lost: called once with the reason if the link breaks, after the last message; the link is
-            closed then.
-    """
+class ZmqPump:
+    """Reads a link until it breaks or is closed; it owns the link from now on. See Link.pump."""
 
     def __init__(
-        self, link: Link, receive: Callable[[Sequence[bytes]], None], lost: Callable[[str], None]
+        self,
+        link: "ZmqLink",
+        receive: Callable[[Sequence[bytes]], None],
+        lost: Callable[[str], None],
     ) -> None:
         self._link = link
         self._lost = lost
@@ -31,16 +30,12 @@ class Pump:
         self._drain.open()
 
     def send(self, frames: Sequence[bytes]) -> None:
-        """Queue a message; never blocks."""
+        """See Pump."""
         self._link.send(frames)
         self._drain.soon()
 
-    def soon(self) -> None:
-        """Read at the end of this tick: to be called after a send on the link itself."""
-        self._drain.soon()
-
     def close(self) -> None:
-        """Stop reading and close the link. Idempotent."""
+        """See Pump."""
         if not self._closed:
             self._closed = True
             self._drain.close()
