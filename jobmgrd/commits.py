@@ -45,6 +45,7 @@ class Committed(Struct, frozen=True):
     entries: Sequence[bytes]  # eventlog lines (RFC 18)
     moves: Sequence[tuple[State, float]]  # states that the job came to, and when
     output: bytes  # RFC 24 lines
+    input: bytes  # as well
     last: bool  # the job is inactive: nothing comes after this
 
 
@@ -72,6 +73,7 @@ class Commits:
         self._effects: list[tuple[Job, Effect]] = []
         self._waiting: list[_Waiting] = []
         self._output: dict[int, list[bytes]] = {}
+        self._input: dict[int, list[bytes]] = {}
         self._submits: dict[int, asyncio.Future[SubmitReply]] = {}
         self._listeners: list[Listener] = []
         self._writing: asyncio.Future[None] | None = None
@@ -132,6 +134,11 @@ class Commits:
         self._output.setdefault(job.id, []).append(data)
         self.touch(job)
 
+    def input(self, job: Job, data: bytes) -> None:
+        """Keep a piece of what was written to its stdin with a job."""
+        self._input.setdefault(job.id, []).append(data)
+        self.touch(job)
+
     async def drain(self) -> None:
         """Write until nothing is dirty, and how far the executor has told."""
         while self._writing is not None or self._dirty:
@@ -163,12 +170,13 @@ class Commits:
         write = _Write(
             dirty=[_Dirty(job, len(job.entries), _take_moves(job)) for job in self._dirty.values()],
             output={id: b"".join(pieces) for id, pieces in self._output.items()},
+            input={id: b"".join(pieces) for id, pieces in self._input.items()},
             effects=self._effects,
             waiting=self._waiting,
             submits=self._submits,
             position=self._take_position(),
         )
-        self._dirty, self._output, self._submits = {}, {}, {}
+        self._dirty, self._output, self._input, self._submits = {}, {}, {}, {}
         self._effects, self._waiting = [], []
         self._write = write
         self._writing = self._store.write(write.changes(self.class_of, self.rules_of))
@@ -222,6 +230,8 @@ class Commits:
         self._waiting += write.refuse_waiting(error, self._jobs)
         for id, data in write.output.items():
             self._output.setdefault(id, []).insert(0, data)
+        for id, data in write.input.items():
+            self._input.setdefault(id, []).insert(0, data)
         for job, _length, moves in write.dirty:
             if job.id in self._jobs:
                 job.moves[:0] = moves
@@ -248,6 +258,7 @@ class _Write(Struct, frozen=True):
 
     dirty: Sequence[_Dirty]
     output: Mapping[int, bytes]
+    input: Mapping[int, bytes]
     effects: list[tuple[Job, Effect]]
     waiting: "list[_Waiting]"
     submits: Mapping[int, "asyncio.Future[SubmitReply]"]
@@ -261,8 +272,10 @@ class _Write(Struct, frozen=True):
             job.committed = length
             output = self.output.get(job.id, b"")
             job.output_lines += output.count(b"\n")
+            given = self.input.get(job.id, b"")
+            job.input_lines += given.count(b"\n")
             last = job.state is State.INACTIVE and length == len(job.entries)
-            batch.append(Committed(job, entries, moves, output, last))
+            batch.append(Committed(job, entries, moves, output, given, last))
         return batch
 
     def tell_submits(self) -> None:
@@ -298,6 +311,7 @@ class _Write(Struct, frozen=True):
             active=[rows.active(job) for job in active],
             ended=[rows.inactive(job, class_of(job)) for job in ended],
             output=[OutputRow(id, data) for id, data in self.output.items()],
+            input=[OutputRow(id, data) for id, data in self.input.items()],
             rules=rules_of(dependent) if dependent else {},
             meta={POSITION: self.position} if self.position else {},
         )

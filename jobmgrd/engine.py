@@ -31,6 +31,7 @@ from jobmgrd.perilog import Perilogs
 from jobmgrd.site import Site
 from jobmgrd.store import rows
 from jobmgrd.store.port import Changes, Orphan, Recovered, Store
+from protocol import job_input
 from protocol.job import Flag, State
 from protocol.job_manager import SubmitReply
 from protocol.jobspec import Jobspec
@@ -166,6 +167,9 @@ class Engine:
         output = await self._store.output(job.id)
         job.has_output = bool(output)
         job.output_lines = output.count(b"\n")
+        if job.jobspec.shell.stdin is None:
+            given = await self._store.input(job.id)
+            job.input_lines, job.input_size = given.count(b"\n"), job_input.size(given)
 
     def _resume(self, job: Job) -> None:
         if job.has_resources:

@@ -220,11 +220,12 @@ class Metrics(Table, frozen=True):
 
 
 class Exec(Table, frozen=True):
-    """Seconds from SIGTERM to SIGKILL, what a stop does, and bytes of output kept with a job."""
+    """Seconds from SIGTERM to SIGKILL, what a stop does, and bytes kept with a job."""
 
     kill_timeout: Annotated[float, kinds.duration(), RESTART] = 5.0
     on_stop: Annotated[OnStop, kinds.choice(*get_args(OnStop)), RESTART] = "terminate"
     output_limit: Annotated[int, kinds.size(), RESTART] = 10 * 2**20
+    input_limit: Annotated[int, kinds.size()] = 2**20
 
 
 class Config(Table, frozen=True):

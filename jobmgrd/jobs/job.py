@@ -56,6 +56,8 @@ class Job:
         "has_resources",
         "id",
         "immutable",
+        "input_lines",
+        "input_size",
         "jobspec",
         "jobspec_json",
         "memo",
@@ -96,6 +98,8 @@ class Job:
         self.moves: list[tuple[State, float]] = []  # states come to since the last write, and when
         self.committed = 0  # how many of `entries` are durable
         self.output_lines = 0  # how many lines of output are durable
+        self.input_lines = 0  # and of what was written to stdin
+        self.input_size = 0  # how many bytes of that there are, durable or not
         self.perilog: Perilog | None = None
         self.prolog_done = self.epilog_done = False
         self.t_ready = 0.0

@@ -144,11 +144,10 @@ async def assemble(parts: Parts) -> Services:
     queues = QueueService(engine, store, parts.recovered.meta, drain.look_soon)
     resource_drain = ResourceDrain(engine, store, parts.recovered.meta, clock)
     engine.site.connect(_environ(parts.rundir), resource_drain.drain_ranks, parts.spawn)
-    wait = Wait(engine, store, router)
-    job_info = JobInfo(engine, store, router)
-    events = EventService(publish, router)
+    wait, shell = Wait(engine, store, router), Shell(engine, router)
+    job_info, events = JobInfo(engine, store, router), EventService(publish, router)
     parts.publisher.add(events)
-    for listener in (job_state, journal, totals, job_info, job_stats, drain, Shell(engine, router)):
+    for listener in (job_state, journal, totals, job_info, job_stats, drain, shell):
         engine.commits.listen(listener)
 
     def apply(loaded: Loaded) -> None:
@@ -166,6 +165,7 @@ async def assemble(parts: Parts) -> Services:
             new.queues,
             stop_on_restart=new.job_manager.stop_queues_on_restart,
         )
+        shell.configure(input_limit=new.exec.input_limit)
         job_state.configure(enabled=new.events.job_state)
         plugins.use(prepared)
         _configure_site(engine, new.job_manager)

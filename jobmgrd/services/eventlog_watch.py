@@ -4,19 +4,20 @@
     eventlog               clean
     guest.exec.eventlog    done
     guest.output           eof of every stream of every task
+    guest.input            the job
 
 or, whatever the path, when the job is inactive. A new line is encoded once in each format,
 however many watch it. A watcher that stops reading is given up by its transport.
 
 Where this differs from flux-core: a job that wrote nothing has an empty guest.output, whose watch
 ends without an error; flux-core answers ENOENT for jobs that its test execution simulated.
-What is written to stdin is not kept, so there is no guest.input.
+A job that was written nothing has no guest.input.
 """
 
 import asyncio
 import errno
-from collections.abc import Coroutine, Iterable, Sequence
-from typing import Any, Final
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from typing import Any, Final, TypeAlias
 
 import msgspec
 from msgspec import Struct
@@ -47,6 +48,8 @@ PAGE: Final = 256
 MAIN: Final = "eventlog"
 EXEC: Final = "guest.exec.eventlog"
 OUTPUT: Final = "guest.output"
+INPUT: Final = "guest.input"
+_Read: TypeAlias = Callable[[int], Awaitable[bytes]]
 _DONE: Final = b'"name":"done"'
 _EOF: Final = b'"eof":true'
 """In a line of output this is the key: quotes within a text are escaped."""
@@ -75,13 +78,16 @@ class EventlogWatch:
         job = visible(self._engine, request.id, stream.cred)
         if job is None:
             return self._send_kept(stream, request)
-        if request.path not in (MAIN, EXEC, OUTPUT) and not request.flags & WATCH_WAITCREATE:
+        exists = request.path in (MAIN, EXEC, OUTPUT) or (request.path == INPUT and job.input_lines)
+        if not exists and not request.flags & WATCH_WAITCREATE:
             raise value_not_found(request.path)
         watch = _Watch(stream, request)
         self._watches.setdefault(job.id, []).append(watch)
         stream.on_close = lambda: self._forget(job.id, watch)
         if request.path == OUTPUT:
-            return self._catch_up(watch, job.id, job.output_lines)
+            return self._catch_up(watch, job.id, self._store.output, job.output_lines)
+        if request.path == INPUT:
+            return self._catch_up(watch, job.id, self._store.input, job.input_lines)
         lines: Sequence[bytes] = ()
         if request.path == MAIN:
             lines = job.entries[: job.committed]
@@ -104,14 +110,16 @@ class EventlogWatch:
             return derive(rows.replay(row), eventlog.decode(row.eventlog))
         if path == OUTPUT:
             return (await self._store.output(row.id)).splitlines(keepends=True)
+        if path == INPUT and (lines := (await self._store.input(row.id)).splitlines(keepends=True)):
+            return lines
         raise value_not_found(path)
 
-    async def _catch_up(self, watch: "_Watch", id: int, durable: int) -> None:
+    async def _catch_up(self, watch: "_Watch", id: int, read: _Read, durable: int) -> None:
         """Send the lines that were durable when the watch began, then what was held back since.
 
-        Little can be held back: output comes from the writer that this waits for.
+        Little can be held back: it comes from the writer that this waits for.
         """
-        kept = await self._store.output(id)
+        kept = await read(id)
         await watch.send_pages(kept.splitlines(keepends=True)[:durable])
         watch.begin(_Lines(()))
 
@@ -148,7 +156,8 @@ def _news(item: Committed, path: str) -> Sequence[bytes]:
         job = item.job
         before = len(_exec_lines(job, job.committed - len(item.entries)))
         return _exec_lines(job, job.committed)[before:]
-    return item.output.splitlines(keepends=True) if path == OUTPUT else ()
+    data = {OUTPUT: item.output, INPUT: item.input}.get(path, b"")
+    return data.splitlines(keepends=True)
 
 
 def _exec_lines(job: Job, durable: int) -> Sequence[bytes]:

@@ -90,6 +90,8 @@ class JobInfo:
             return b"".join(derive(rows.replay(row), eventlog.decode(row.eventlog))).decode()
         if key == "guest.output":
             return (await self._store.output(row.id)).decode()
+        if key == "guest.input":
+            return (await self._store.input(row.id)).decode()
         return ""
 
 

@@ -1,16 +1,16 @@
 """USERID-shell-JOBID.stdin: input for the tasks of a running job (flux-core shell/input).
 
 A request is answered when its bytes are in the pipes to the tasks, so that a client that waits for
-the answer writes as fast as they read. What is written is not kept: there is no limit to how much
-may go through, and what a password was is nobody's business later. Only so much may wait at once;
-a job whose client writes on regardless ends with an exception (option input.limit), as does one in
-Flux.
+the answer writes as fast as they read. There is no limit to how much may go through; the beginning
+of it is kept with the job, as guest.input, and is durable when answered. Only so much may wait at
+once; a job whose client writes on regardless ends with an exception (option input.limit), as does
+one in Flux.
 """
 
 import asyncio
 import errno
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Iterable, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -18,6 +18,7 @@ from jobmgrd.call import Call, Value
 from jobmgrd.commits import Committed
 from jobmgrd.engine import Engine
 from jobmgrd.exec.port import Input
+from jobmgrd.input import JobInput
 from jobmgrd.jobs.job import Job
 from jobmgrd.jobs.placement import place
 from jobmgrd.router import Route, Router
@@ -48,12 +49,17 @@ class Shell:
     def __init__(self, engine: Engine, router: Router) -> None:
         self._engine = engine
         self._inputs: dict[int, _Inputs] = {}
+        self._input = JobInput(engine.commits, engine.now)
         engine.execution.input_taken = self._taken
         router.resolvers.append(self.resolve)
 
     def routes(self) -> Iterable[Route]:
         """No topic is known in advance; see `resolve`."""
         return ()
+
+    def configure(self, *, input_limit: int) -> None:
+        """Keep so many bytes with each job from now on."""
+        self._input.limit = input_limit
 
     def resolve(self, topic: str) -> Route | None:
         """The route to a job's shell, while tasks run that take input."""
@@ -65,7 +71,7 @@ class Shell:
             return None
         return Route(topic, StdinRequest, partial(self.write, job))
 
-    def write(self, job: Job, call: Call, request: StdinRequest) -> "asyncio.Future[Value]":
+    def write(self, job: Job, call: Call, request: StdinRequest) -> Awaitable[Value]:
         """Write to the tasks that are meant, in the order of the requests."""
         authorize(call.cred, job.userid, "guests can only write to their own jobs")
         try:
@@ -82,10 +88,15 @@ class Shell:
         self._count(job, inputs, len(data))
         if request.eof:
             inputs.open -= wanted
+        kept = self._input.keep(job, request)
         answer: asyncio.Future[Value] = asyncio.get_running_loop().create_future()
         inputs.waiting.append(_Waiting(answer, len(data)))
         self._engine.execution.write(job, Input(data, request.eof, ranks))
-        return answer
+        return self._once_durable(job, answer) if kept else answer
+
+    async def _once_durable(self, job: Job, answer: Awaitable[Value]) -> Value:
+        await self._engine.durable(job)
+        return await answer
 
     def committed(self, batch: Sequence[Committed]) -> None:
         """See Listener: nobody takes the input of jobs that have ended."""

@@ -57,6 +57,7 @@ class MemoryStore:
         self._inactive: dict[int, InactiveRow] = {}
         self._history = MemoryHistory(self._inactive)
         self._output: dict[int, list[bytes]] = {}
+        self._input: dict[int, list[bytes]] = {}
         self._pins: dict[int, Pin] = {}
         self._orphans: dict[int, Orphan] = {}
         self._meta: dict[str, bytes] = {}
@@ -106,6 +107,7 @@ class MemoryStore:
             row = self._inactive.pop(job.id)
             self._history.remove(job)
             self._output.pop(job.id, None)
+            self._input.pop(job.id, None)
             facts = (row.result, row.t_clean, row.userid, row.fate)
             self._tombstones[job.id] = Tombstone(job.id, seq, now, reason, *facts)
         record = PurgeRecord(seq, now, tuple(job.id for job in jobs), reason, userid)
@@ -182,6 +184,11 @@ class MemoryStore:
         self._check_open()
         return b"".join(self._output.get(id, ()))
 
+    async def input(self, id: int) -> bytes:
+        """All that is kept of a job's input; see the port."""
+        self._check_open()
+        return b"".join(self._input.get(id, ()))
+
     async def purge_log(self, since: int, limit: int) -> Sequence[PurgeRecord]:
         """Records of the purge log; see the port."""
         self._check_open()
@@ -208,6 +215,7 @@ class MemoryStore:
         gone = [id for id in dict.fromkeys(ids) if self._orphans.pop(id, None)]
         for id in gone:
             self._output.pop(id, None)
+            self._input.pop(id, None)
         self._commits += 1
         return len(gone)
 
@@ -257,6 +265,8 @@ class MemoryStore:
             self._totals[int(ended.t_clean // _DAY), ended.queue, ended.result] += 1
         for piece in changes.output:
             self._output.setdefault(piece.id, []).append(piece.data)
+        for piece in changes.input:
+            self._input.setdefault(piece.id, []).append(piece.data)
         for orphan in changes.orphans:
             self._active.pop(orphan.row.id, None)
             self._orphans[orphan.row.id] = orphan

@@ -85,7 +85,7 @@ class Query(Struct, frozen=True):
 
 
 class OutputRow(Struct, frozen=True):
-    """A piece of a job's output: RFC 24 eventlog entries, a line each."""
+    """A piece of a job's output, or input: RFC 24 eventlog entries, a line each."""
 
     id: int
     data: bytes
@@ -122,6 +122,7 @@ class Changes(Struct, frozen=True):
     active: Sequence[ActiveRow] = ()
     ended: Sequence[InactiveRow] = ()
     output: Sequence[OutputRow] = ()
+    input: Sequence[OutputRow] = ()
     rules: Mapping[int, int] = {}  # id -> retention class
     pins: Mapping[int, Pin | None] = {}
     orphans: Sequence[Orphan] = ()
@@ -238,7 +239,7 @@ class Store(Protocol):
     async def purge(
         self, decide: Decide, *, now: float, reason: str, userid: int
     ) -> PurgeRecord | None:
-        """Remove the jobs that `decide` chooses: rows, output, tombstones, log record, counters.
+        """Remove the jobs that `decide` chooses: rows, output, input; leave tombstones, a record.
 
         One call is one transaction, exact against any number of others under way. Returns the
         log record, or None if nothing was chosen. What `decide` raises is raised here, and changes
@@ -287,6 +288,9 @@ class Store(Protocol):
 
     async def output(self, id: int) -> bytes:
         """All output kept with a job, active or not: RFC 24 entries, a line each."""
+
+    async def input(self, id: int) -> bytes:
+        """All that is kept of what was written to a job's stdin, as `output`."""
 
     async def purge_log(self, since: int, limit: int) -> Sequence[PurgeRecord]:
         """At most `limit` records with seq > since, in order; those of long ago are gone."""

@@ -9,7 +9,8 @@
                 are filtered by, so that they read only rows that they show
     inactive    the wide row of a job that is kept; `ord` counts up as jobs end, so that those of
                 one purge are neighbours on disk however random their ids are
-    output      pieces of output, numbered for each job
+    output      pieces of output, numbered for each job from 1 up, and of what was written to its
+                stdin from -1 down
     purge_log   a record for each purge; `jobs` holds the ids as int64. It is there as long as it
                 is among the last ones, or a tombstone is left of its jobs
     pin         jobs that somebody wants kept

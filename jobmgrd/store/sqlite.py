@@ -146,6 +146,10 @@ class SqliteStore:
         """All output of a job; see the port."""
         return await self._read(partial(reads.output, id=id)) if 0 <= id <= MAX_ID else b""
 
+    async def input(self, id: int) -> bytes:
+        """All that is kept of a job's input; see the port."""
+        return await self._read(partial(reads.input, id=id)) if 0 <= id <= MAX_ID else b""
+
     async def purge_log(self, since: int, limit: int) -> Sequence[PurgeRecord]:
         """Records of the purge log; see the port."""
         return await self._read(partial(reads.purge_log, since=since, limit=limit))

@@ -80,6 +80,11 @@ def output(db: sqlite3.Connection, id: int) -> bytes:
     return b"".join(data for (data,) in db.execute(sql.OUTPUT, (id,)))
 
 
+def input(db: sqlite3.Connection, id: int) -> bytes:
+    """All that is kept of a job's input."""
+    return b"".join(data for (data,) in db.execute(sql.INPUT, (id,)))
+
+
 def purge_log(db: sqlite3.Connection, since: int, limit: int) -> list[PurgeRecord]:
     """Records with seq > since, in order."""
     return [

@@ -12,7 +12,10 @@ DROP_ACTIVE: Final = "DELETE FROM active WHERE id IN (SELECT value FROM json_eac
 PUT_ENDED: Final = "INSERT INTO ended VALUES (?, ?, ?, ?, ?, NULL, ?, ?, ?)"
 PUT_INACTIVE: Final = "INSERT INTO inactive VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 PUT_OUTPUT: Final = (
-    "INSERT INTO output SELECT ?1, ifnull(max(n), 0) + 1, ?2 FROM output WHERE id = ?1"
+    "INSERT INTO output SELECT ?1, ifnull(max(n), 0) + 1, ?2 FROM output WHERE id = ?1 AND n > 0"
+)
+PUT_INPUT: Final = (
+    "INSERT INTO output SELECT ?1, ifnull(min(n), 0) - 1, ?2 FROM output WHERE id = ?1 AND n < 0"
 )
 SET_RULE: Final = "UPDATE ended SET rule = ? WHERE id IN (SELECT value FROM json_each(?))"
 PUT_META: Final = "INSERT OR REPLACE INTO meta VALUES (?, ?)"
@@ -106,10 +109,15 @@ LISTED: Final = (
 
 SQLite leaves out a LEFT JOIN that neither columns nor constraint need: the index tells all then.
 """
-OUTPUT: Final = "SELECT ifnull(CAST(data AS BLOB), x'') FROM output WHERE id = ? ORDER BY n"
+OUTPUT: Final = (
+    "SELECT ifnull(CAST(data AS BLOB), x'') FROM output WHERE id = ? AND n > 0 ORDER BY n"
+)
+INPUT: Final = (
+    "SELECT ifnull(CAST(data AS BLOB), x'') FROM output WHERE id = ? AND n < 0 ORDER BY n DESC"
+)
 OUTPUTS: Final = (
     "SELECT id, ifnull(CAST(data AS BLOB), x'') FROM output"
-    " WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id, n"
+    " WHERE id IN (SELECT value FROM json_each(?)) AND n > 0 ORDER BY id, n"
 )
 ORPHANS: Final = "SELECT id, userid, jobspec, R, eventlog, reason, t FROM orphan ORDER BY id"
 PURGE_LOG: Final = (

@@ -45,6 +45,7 @@ class Transaction:
         self._active: dict[int, ActiveRow] = {}
         self._ended: dict[int, InactiveRow] = {}
         self._output: dict[int, list[bytes]] = {}
+        self._input: dict[int, list[bytes]] = {}
         self._rules: dict[int, int] = {}
         self._pins: dict[int, Pin | None] = {}
         self._orphans: dict[int, Orphan] = {}
@@ -62,6 +63,8 @@ class Transaction:
             self._ended[ended.id] = ended
         for piece in changes.output:
             self._output.setdefault(piece.id, []).append(piece.data)
+        for piece in changes.input:
+            self._input.setdefault(piece.id, []).append(piece.data)
         for orphan in changes.orphans:
             self._active.pop(orphan.row.id, None)
             self._orphans[orphan.row.id] = orphan
@@ -128,6 +131,10 @@ class Transaction:
             pieces = ((id, b"".join(data)) for id, data in self._output.items())
             self._db.executemany(sql.PUT_OUTPUT, pieces)
             self._output = {}
+        if self._input:
+            pieces = ((id, b"".join(data)) for id, data in self._input.items())
+            self._db.executemany(sql.PUT_INPUT, pieces)
+            self._input = {}
         if self._rules:
             self._reclass(self._rules)
             self._rules = {}

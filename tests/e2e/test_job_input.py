@@ -9,6 +9,8 @@ import pytest
 from jobmgrd.client import Client
 from protocol import job_shell
 from protocol.errors import RpcError
+from protocol.eventlog import Entry, decode
+from protocol.job_info import WATCH_WAITCREATE
 from tests.conftest import DaemonProcess
 from tests.e2e.jobs import events, names, real, simulated, submit, wait_for
 from tests.e2e.test_supervisor import context, restart, status, stdout
@@ -42,6 +44,66 @@ def test_a_client_writes_to_a_job(shared_daemon: DaemonProcess) -> None:
     assert status(events(shared_daemon, id)) == 0
     assert stdout(shared_daemon, id) == "one\ntwo\n"
     assert refused(shared_daemon, stdin, job_shell.stdin(b"x")) == errno.ENOSYS
+
+
+def kept(daemon: DaemonProcess, id: int) -> list[Entry]:
+    """What is kept of a job's input."""
+    reply = daemon.rpc("job-info.lookup", {"id": id, "keys": ["guest.input"]})
+    return decode(reply["guest.input"].encode())
+
+
+def test_what_was_written_is_kept_with_the_job(daemon: DaemonProcess) -> None:
+    """As it was sent (RFC 24), for those who watch and those who look later; over a kill."""
+    id, silent = submit(daemon, real("cat"), real("true"))
+    stdin = topic(daemon, id)
+    with daemon.client() as client:
+        path = {"id": id, "path": "guest.input", "flags": WATCH_WAITCREATE}
+        watch = client.stream("job-info.eventlog-watch", path)
+        daemon.rpc(stdin, job_shell.stdin(b"one\n"))
+        assert '"count":{"stdin":1}' in next(watch)["event"]
+        assert '"data":"one\\n"' in next(watch)["event"]
+    restart(daemon)
+    daemon.rpc(stdin, job_shell.stdin(b"\xff", "0", eof=True))
+    events(daemon, id)
+    header, *data = kept(daemon, id)
+    assert header.context == {
+        "version": 1,
+        "encoding": {"stdin": "UTF-8"},
+        "count": {"stdin": 1},
+        "options": {},
+    }
+    assert [entry.context for entry in data] == [
+        {"stream": "stdin", "rank": "all", "data": "one\n"},
+        {"stream": "stdin", "rank": "0", "data": "/w==", "encoding": "base64", "eof": True},
+    ]
+    with daemon.client() as client:
+        again = client.stream("job-info.eventlog-watch", {"id": id, "path": "guest.input"})
+        assert len(list(again)) == 3
+    with pytest.raises(RpcError, match=r"guest\.input: key not found"):
+        kept(daemon, silent)
+
+
+def test_only_the_beginning_of_much_input_is_kept(daemon: DaemonProcess) -> None:
+    """A line says so, once; a reload changes the limit, and 0 keeps nothing."""
+    daemon.configure('[exec]\ninput-limit = "1k"\n')
+    daemon.rpc("config.reload")
+    id, other = submit(daemon, real("cat"), real("cat"))
+    stdin = topic(daemon, id)
+    for size in (500, 500, 10):
+        daemon.rpc(stdin, job_shell.stdin(b"x" * size))
+    restart(daemon)
+    daemon.rpc(stdin, job_shell.stdin(b"y", eof=True))
+    events(daemon, id)
+    assert [entry.name for entry in kept(daemon, id)] == ["header", "data", "log"]
+    message = (kept(daemon, id)[-1].context or {})["message"]
+    assert message == "stdin: no more than 1024 bytes are kept (exec.input-limit)"
+    assert len(stdout(daemon, id)) == 1011
+    daemon.configure("[exec]\ninput-limit = 0\n")
+    daemon.rpc("config.reload")
+    daemon.rpc(topic(daemon, other), job_shell.stdin(b"secret", eof=True))
+    events(daemon, other)
+    with pytest.raises(RpcError, match=r"guest\.input: key not found"):
+        kept(daemon, other)
 
 
 @pytest.mark.parametrize("jobspec", [real("sleep", "60", input="/dev/null"), simulated(None)])

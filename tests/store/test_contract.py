@@ -71,6 +71,16 @@ class TestWrite:
         assert await store.outputs([1, 2, 9], 100) == {1: b"", 2: b"ab", 9: b"x"}
         assert (await store.rows([]), await store.outputs([], 100)) == ([], {})
 
+    async def test_input_is_kept_beside_the_output(self, store: Store) -> None:
+        """In the order written, whichever comes first; none of it is output."""
+        await store.write(Changes(active=[active(3)], input=[OutputRow(3, b"a")]))
+        store.write(Changes(output=[OutputRow(3, b"x")], input=[OutputRow(3, b"b")]))
+        store.write(Changes(output=[OutputRow(3, b"y")]))
+        await store.write(Changes(input=[OutputRow(3, b"c"), OutputRow(3, b"d")]))
+        assert (await store.input(3), await store.output(3)) == (b"abcd", b"xy")
+        assert await store.outputs([3], 100) == {3: b"xy"}
+        assert (await store.input(4), await store.input(2**64)) == (b"", b"")
+
     async def test_of_many_outputs_as_many_are_read_as_fit(self, store: Store) -> None:
         """The first ones, as bytes allow; one that is larger than that comes alone."""
         for id in (2, 3, 5):

@@ -33,12 +33,13 @@ class TestPurge:
     ) -> None:
         """Rows and output are gone, the totals are not."""
         row = replace(ended(1, result=2), fate=7)
-        await store.write(Changes(ended=[row], output=[OutputRow(1, b"x")]))
+        output, given = [OutputRow(1, b"x")], [OutputRow(1, b"y")]
+        await store.write(Changes(ended=[row], output=output, input=given))
         assert await store.find(1) == row
         record = await purge(store, keep(0))
         assert record == PurgeRecord(1, 50.0, (1,), "test", 1000)
         assert await store.find(1) == Tombstone(1, 1, 50.0, "test", 2, 1.0, 1000, 7)
-        assert await store.output(1) == b""
+        assert (await store.output(1), await store.input(1)) == (b"", b"")
         assert await store.recent(9) == []
         assert await store.totals() == [Total(0, "", 2, 1)]
         stats = store.stats()

@@ -17,6 +17,8 @@ PATHS: Final = {
     "eventlog": "eventlog",
     "output": "guest.output",
     "guest.output": "guest.output",
+    "input": "guest.input",
+    "guest.input": "guest.input",
     "exec": "guest.exec.eventlog",
     "guest.exec.eventlog": "guest.exec.eventlog",
 }
