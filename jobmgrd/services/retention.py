@@ -186,7 +186,7 @@ class Retention:
         try:
             await self._require(pin.id)
         except Exception:  # a purge was faster than the pin, or nobody can tell
-            await self._unpin([pin.id])
+            await self._try_unpin([pin.id])
             raise
         return None
 
@@ -260,12 +260,17 @@ class Retention:
         self._reclass_soon()
 
     async def _expire(self, ids: Sequence[int]) -> None:
+        if await self._try_unpin(ids):
+            log.info("pin.expired", ids=list(ids))
+
+    async def _try_unpin(self, ids: Sequence[int]) -> bool:
+        """Whether pins could be ended; else they stay, expired ones until a later heartbeat."""
         try:
             await self._unpin(ids)
-        except StoreError as error:  # they are there still, and the next heartbeat tries again
-            log.warning("pin.not-expired", ids=list(ids), reason=str(error))
-        else:
-            log.info("pin.expired", ids=list(ids))
+        except StoreError as error:
+            log.warning("pin.not-ended", ids=list(ids), reason=str(error))
+            return False
+        return True
 
     # --- explanation ------------------------------------------------------------------------
 

@@ -2,6 +2,8 @@
 
 daemon.py    a daemon to ill-treat, at one place over many starts
 ledger.py    what clients were answered, and whether it still holds
+owner.py     clients that submit jobs and do things to them; steward.py switches what is everybody's
+look.py      asks the next daemon for all of it
 crash.py     the command that kills
 requests.py  good requests of every kind
 settings.py  configurations, good, half good and bad

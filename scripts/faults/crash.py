@@ -1,38 +1,43 @@
 """The crash command: rounds of kill -9 under clients that check every answer they were given."""
 
 import asyncio
-import errno
-import json
 import random
 import shutil
+import signal
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 import click
 
-from jobmgrd.client import Client, ConnectionLostError, NoDaemonError, RpcError
-from protocol.jobspec import from_command, set_attribute
-from scripts.faults.daemon import Daemon
-from scripts.faults.ledger import Batch, Known, Promise, Seen, broken, broken_log
+from jobmgrd.client import BlockingClient
+from scripts.faults.daemon import Daemon, DaemonFailedError
+from scripts.faults.ledger import Promise
+from scripts.faults.look import Look, not_archived, unsound
+from scripts.faults.owner import RECENT, Asking, Owner
+from scripts.faults.steward import KEPT, Steward
 
 CONFIG: Final = """
 [daemon]
 log-level = "warning"
-[resource]
-cores = 16
+[[resource.config]]
+hosts = "n[0-1]"
+cores = "0-7"
 [heartbeat]
 period = "50ms"
 [job-manager]
-inactive-num-limit = 300
+inactive-num-limit = {kept}
 [job-manager.archive]
 [exec]
 kill-timeout = "100ms"
+[policy.jobspec.defaults.system]
+queue = "main"
+[queues.main]
+[queues.spare]
 """
 
 FAULTY: Final = "tests.e2e.daemon_under_test"
@@ -43,10 +48,8 @@ INJECTED: Final = "faults"
 CLIENTS: Final = 4
 LOOKS: Final = 150
 """Older jobs that are looked at again after each round."""
-AT_ONCE: Final = 500
-"""Jobs that are looked at at the same time."""
-
-GONE: Final = (ConnectionLostError, NoDaemonError)
+TELL: Final = 20
+"""Rounds between two lines that say how far it is."""
 
 
 def thrown(seed: float) -> random.Random:
@@ -54,197 +57,89 @@ def thrown(seed: float) -> random.Random:
     return random.Random(seed)  # noqa: S311 - nothing here is secret
 
 
-class Owner:
-    """A client, the jobs that it submitted, and what it does with them."""
+class Campaign:
+    """One daemon, killed again and again; `wrong` is whatever did not hold."""
 
-    def __init__(self, uri: str, dice: random.Random, ran: Path) -> None:
-        self.promises: list[Promise] = []
-        self.batches: list[Batch] = []
-        self.answers: Counter[str] = Counter()
-        self.errors: Counter[str] = Counter()
-        self._uri = uri
+    def __init__(self, daemon: Daemon, dice: random.Random) -> None:
+        self.daemon = daemon
+        self.survived = 0
+        self.died: Counter[str] = Counter()
+        self.wrong: list[str] = []
         self._dice = dice
-        self._ran = ran
-        self._memos = 0
-
-    async def work(self) -> None:
-        """Do one thing after another until the daemon is gone."""
-        with suppress(*GONE):
-            async with Client(self._uri, timeout=20.0) as client:
-                while True:
-                    await self._step(client)
-
-    async def _step(self, client: Client) -> None:
-        steps: Sequence[tuple[float, Callable[[Client], Awaitable[None]]]] = (
-            (5, self._submit), (1, self._cancel), (1, self._urgency), (1, self._memo),
-            (1, self._pin), (1, self._unpin), (1, self._purge_id), (0.5, self._purge),
-        )  # fmt: skip
-        weights = [weight for weight, _ in steps]
-        (chosen,) = self._dice.choices([step for _, step in steps], weights)
-        try:
-            await chosen(client)
-        except RpcError as error:  # refused: the job has ended or gone, or a fault was injected
-            self.errors[str(error.errnum)] += 1
-        else:
-            self.answers[chosen.__name__.strip("_")] += 1
-
-    async def _submit(self, client: Client) -> None:
-        kind = self._dice.choices(("real", "endless", "short"), (1, 1, 8))[0]
-        if kind == "real":
-            line = f'echo "$FLUX_JOB_ID" >> {self._ran}'
-            spec = from_command(["sh", "-c", line], cwd="/", environment={"PATH": "/usr/bin:/bin"})
-        else:
-            spec = from_command(["simulated"])
-            duration = "0" if kind == "endless" else f"{self._dice.randrange(1, 60)}ms"
-            set_attribute(spec, "system.exec.test.run_duration", duration)
-        urgency = self._dice.choice((0, 16, 16, 16))
-        reply = await client.rpc("job-ingest.submit", {"jobspec": spec, "urgency": urgency})
-        self.promises.append(Promise(reply["id"]))
-
-    async def _cancel(self, client: Client) -> None:
-        job = self._choose()
-        if job.canceled is Known.NO:
-            job.canceled = Known.MAYBE
-        request = {"id": job.id, "type": "cancel", "severity": 0, "note": ""}
-        await client.rpc("job-manager.raise", request)
-        job.canceled = Known.YES
-
-    async def _urgency(self, client: Client) -> None:
-        job, urgency = self._choose(), self._dice.randrange(32)
-        await client.rpc("job-manager.urgency", {"id": job.id, "urgency": urgency})
-        job.urgencies.append(urgency)
-
-    async def _memo(self, client: Client) -> None:
-        job = self._choose()
-        self._memos += 1
-        n = self._memos
-        await client.rpc("job-manager.memo", {"id": job.id, "memo": {"n": n}})
-        job.memos = [n]  # a memo replaces the key, and all are in the eventlog
-
-    async def _pin(self, client: Client) -> None:
-        await self._set_pin(client, Known.YES, "job-manager.pin", {"reason": "crash"})
-
-    async def _unpin(self, client: Client) -> None:
-        await self._set_pin(client, Known.NO, "job-manager.unpin", {})
-
-    async def _set_pin(
-        self, client: Client, goal: Known, topic: str, more: Mapping[str, str]
-    ) -> None:
-        job = self._choose()
-        before, job.pinned = job.pinned, Known.MAYBE
-        try:
-            await client.rpc(topic, {"id": job.id, **more})
-        except RpcError as error:
-            if error.errnum != errno.EIO:  # what a disk that cannot be read leaves open
-                job.pinned = before
-            raise
-        job.pinned = goal
-
-    async def _purge_id(self, client: Client) -> None:
-        job = self._choose()
-        if job.pinned is not Known.NO:
-            return
-        reply = await client.rpc("job-manager.purge-id", {"id": job.id, "force": True})
-        if reply["count"]:
-            self.batches.append(Batch(reply["seq"], 1))
-            job.purged = Known.YES
-
-    async def _purge(self, client: Client) -> None:
-        request = {"num_limit": self._dice.randrange(300), "batch": self._dice.randrange(1, 40)}
-        reply = await client.rpc("job-manager.purge", {**request, "force": True})
-        if reply["count"]:
-            self.batches.append(Batch(reply["seq"], reply["count"]))
-
-    def _choose(self) -> Promise:
-        """One of the last jobs, most of which are still active."""
-        if not self.promises:
-            raise RpcError(0, "no job yet")
-        return self._dice.choice(self.promises[-30:])
-
-
-async def look(client: Client, promises: Sequence[Promise]) -> list[str]:
-    """Whatever does not hold of these jobs."""
-    reply = await client.rpc("job-manager.pin-list")
-    pins = {pin["id"] for pin in reply["pins"]}
-    found: list[Seen] = []
-    for start in range(0, len(promises), AT_ONCE):  # all at once would outlast the timeout of each
-        part = promises[start : start + AT_ONCE]
-        found += await asyncio.gather(*(_see(client, promise.id, pins) for promise in part))
-    return [
-        f"job {promise.id}: {text}"
-        for promise, seen in zip(promises, found, strict=True)
-        for text in broken(promise, seen)
-    ]
-
-
-async def _see(client: Client, id: int, pins: set[int]) -> Seen:
-    for _ in range(50):
-        try:
-            reply = await client.rpc(
-                "job-info.lookup", {"id": id, "keys": ["eventlog"], "flags": 0}
-            )
-        except RpcError as error:
-            if "purged" in str(error):
-                return Seen(None, purged=True, pinned=id in pins)
-            if "unknown" in str(error) or "invalid" in str(error):
-                return Seen(None, purged=False, pinned=id in pins)
-            continue  # a fault was injected
-        lines = reply["eventlog"].splitlines()
-        return Seen([json.loads(line) for line in lines], purged=False, pinned=id in pins)
-    raise RpcError(0, f"job {id} could not be looked at")
-
-
-async def check_all(uri: str, owners: Sequence[Owner], promises: Sequence[Promise]) -> list[str]:
-    """Whatever does not hold of these jobs, of all ids and of the purge log."""
-    async with Client(uri, timeout=20.0) as client:
-        texts = await look(client, promises)
-        stream = client.stream("job-manager.purge-log", {"since": 0, "follow": False})
-        log = [record async for record in stream]
-    batches = [batch for owner in owners for batch in owner.batches]
-    ids = [promise.id for owner in owners for promise in owner.promises]
-    if len(ids) != len(set(ids)):
-        texts.append("an id was given out twice")
-    return [*texts, *broken_log(batches, log)]
-
-
-async def rounds(
-    daemon: Daemon, count: int, seconds: float, dice: random.Random, tell: Callable[[str], object]
-) -> tuple[int, list[Owner], list[str]]:
-    """Kill the daemon `count` times or for so long; rounds survived, and what does not hold."""
-    ran = daemon.statedir.parent / "ran"
-    owners = [Owner(daemon.uri, thrown(dice.random()), ran) for _ in range(CLIENTS)]
-    deadline = time.monotonic() + seconds
-    calm = daemon.statedir.parent / CALM
-    calm.touch()
-    await asyncio.to_thread(daemon.start)
-    for n in range(count):
-        if time.monotonic() > deadline:
-            return n, owners, []
-        marks = [len(owner.promises) for owner in owners]
-        calm.unlink()
-        working = [asyncio.create_task(owner.work()) for owner in owners]
-        await asyncio.sleep(dice.uniform(0.02, 0.3))
-        daemon.kill()
-        calm.touch()
-        await asyncio.gather(*working)
-        await asyncio.to_thread(daemon.start)
-        recent = [
-            promise
-            for owner, mark in zip(owners, marks, strict=True)
-            for promise in owner.promises[max(mark - 30, 0) :]
+        place = daemon.statedir.parent
+        self._calm, ran = place / CALM, place / "ran"
+        self.owners = [
+            Owner(daemon.uri, thrown(dice.random()), ran, f"{n}") for n in range(CLIENTS)
         ]
-        older = [promise for owner in owners for promise in owner.promises]
-        chosen = {promise.id: promise for promise in dice.sample(older, min(LOOKS, len(older)))}
-        chosen |= {promise.id: promise for promise in recent}
-        wrong = await check_all(daemon.uri, owners, list(chosen.values()))
-        runs = Counter(ran.read_text().split()) if ran.exists() else Counter[str]()
-        wrong += [f"job {id} ran {times} times" for id, times in runs.items() if times > 1]
-        if wrong:
-            return n, owners, wrong
-        if (n + 1) % 20 == 0:
-            tell(f"{n + 1} rounds, {len(older)} jobs")
-    every = [promise for owner in owners for promise in owner.promises]
-    return count, owners, await check_all(daemon.uri, owners, every)
+        self._steward = Steward(
+            daemon.uri,
+            thrown(dice.random()),
+            lambda kept: daemon.configure(CONFIG.format(kept=kept)),
+        )
+        self.clients: Sequence[Asking] = (*self.owners, self._steward)
+        self.look = Look(daemon.uri, ran, self.owners, self._steward)
+
+    @property
+    def promises(self) -> list[Promise]:
+        """All jobs that were answered."""
+        return [promise for owner in self.owners for promise in owner.promises]
+
+    async def run(self, count: int, seconds: float, tell: Callable[[str], object]) -> None:
+        """Kill the daemon `count` times, or for so long; then look at all, and stop it.
+
+        Ends early once something does not hold, and leaves the daemon as it is then.
+        """
+        deadline = time.monotonic() + seconds
+        try:
+            self._calm.touch()
+            await asyncio.to_thread(self._begin)
+            while self.survived < count and time.monotonic() < deadline and not self.wrong:
+                await self._round()
+                if self.survived and self.survived % TELL == 0:
+                    tell(f"{self.survived} rounds, {len(self.promises)} jobs")
+            if not self.wrong:
+                self.wrong += await self.look.at(self.promises)
+            if not self.wrong:
+                await asyncio.to_thread(self._end)
+        except DaemonFailedError as error:
+            self.wrong.append(str(error))
+
+    def _begin(self) -> None:
+        self.daemon.start()
+        with BlockingClient(self.daemon.uri) as client:
+            client.rpc("job-manager.queue-start", {"start": True, "all": True})
+
+    async def _round(self) -> None:
+        marks = [max(len(owner.promises) - RECENT, 0) for owner in self.owners]
+        self._calm.unlink()
+        working = [asyncio.create_task(client.work()) for client in self.clients]
+        await asyncio.sleep(self._dice.uniform(0.02, 0.3))
+        self._kill()
+        self._calm.touch()
+        await asyncio.gather(*working)
+        await asyncio.to_thread(self.daemon.start)
+        older = self.promises
+        chosen = {p.id: p for p in self._dice.sample(older, min(LOOKS, len(older)))}
+        for owner, mark in zip(self.owners, marks, strict=True):
+            chosen |= {p.id: p for p in owner.promises[mark:]}
+        self.wrong += await self.look.at(list(chosen.values()))
+        for client in self.clients:
+            self.wrong += client.wrong
+        self.survived += not self.wrong
+
+    def _kill(self) -> None:
+        self.died["killed" if self.daemon.alive else "torn"] += 1
+        code = self.daemon.kill()
+        if code != -signal.SIGKILL:
+            self.wrong.append(f"the daemon ended with {code}: {self.daemon.last_words()}")
+
+    def _end(self) -> None:
+        """Stop the daemon, and look at its files."""
+        if code := self.daemon.stop():
+            self.wrong.append(f"the daemon was stopped and ended with {code}")
+        self.wrong += unsound(self.daemon.statedir)
+        purged = {promise.id for promise in self.promises if promise.purged}
+        self.wrong += not_archived(self.daemon.statedir, purged)
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -257,39 +152,47 @@ async def rounds(
 def main(count: int, seconds: float, seed: int | None, *, faults: bool) -> None:
     """Kill the daemon at random moments, and see that no answer it gave is ever undone.
 
-    Four clients submit, cancel, pin, unpin, purge, annotate and reprioritize jobs. After each kill
-    -9 the next daemon is asked for all that was answered; jobs that ran for real must have run
-    once. Ends with 1, leaving the directory, if anything does not hold.
+    Four clients submit, cancel, pin, unpin, purge, update, annotate and reprioritize jobs; a fifth
+    stops and disables a queue, drains a node and changes the configuration. After each kill -9 the
+    next daemon is asked for what was answered, in the end for all of it; jobs that ran for real
+    must have run once. Then it is stopped, and its files are checked. Ends with 1, leaving the
+    directory, if anything does not hold.
     """
     seed = random.SystemRandom().randrange(2**32) if seed is None else seed
     directory = Path(tempfile.mkdtemp(prefix="jmc-"))
     environ = {"FAULT_SEED": str(seed)} if faults else {}
     module = FAULTY if faults else "jobmgrd.cli.daemon"
-    daemon = Daemon(directory, CONFIG, module, environ)
+    daemon = Daemon(directory, CONFIG.format(kept=KEPT), module, environ)
+    campaign = Campaign(daemon, thrown(seed))
     begin = time.monotonic()
     click.echo(f"seed {seed}")
     try:
-        survived, owners, wrong = asyncio.run(
-            rounds(daemon, count, seconds, thrown(seed), click.echo)
-        )
+        asyncio.run(campaign.run(count, seconds, click.echo))
     finally:
-        daemon.stop()
-    _report(survived, owners, time.monotonic() - begin)
+        daemon.kill()
+    click.echo("\n".join(_summary(campaign, time.monotonic() - begin)))
     if faults:
-        injected = Counter((directory / INJECTED).read_text().split())
-        click.echo("injected: " + ", ".join(f"{kind} {n}" for kind, n in sorted(injected.items())))
-    if wrong:
-        click.echo("\n".join([*wrong[:50], f"see {directory}"]))
+        click.echo(_line("injected", Counter((directory / INJECTED).read_text().split())))
+    if campaign.wrong:
+        click.echo("\n".join([*campaign.wrong[:50], f"see {directory}"]))
         sys.exit(1)
     shutil.rmtree(directory)
 
 
-def _report(survived: int, owners: Sequence[Owner], seconds: float) -> None:
-    answers = sum((owner.answers for owner in owners), Counter[str]())
-    errors = sum((owner.errors for owner in owners), Counter[str]())
-    click.echo(f"{survived} rounds survived in {seconds:.0f} s")
-    click.echo("answered: " + ", ".join(f"{name} {n}" for name, n in sorted(answers.items())))
-    click.echo("refused, by errno: " + ", ".join(f"{e} {n}" for e, n in sorted(errors.items())))
+def _summary(campaign: Campaign, seconds: float) -> Sequence[str]:
+    answers = sum((client.answers for client in campaign.clients), Counter[str]())
+    errors = sum((client.errors for client in campaign.clients), Counter[str]())
+    return [
+        f"{campaign.survived} rounds survived in {seconds:.0f} s",
+        _line("the daemon died", campaign.died),
+        _line("answered", answers),
+        _line("refused", errors),
+        _line("answers looked at, again and again", campaign.look.checked),
+    ]
+
+
+def _line(title: str, counts: Mapping[str, int]) -> str:
+    return f"{title}: " + ", ".join(f"{name} {n}" for name, n in sorted(counts.items()) if n)
 
 
 if __name__ == "__main__":

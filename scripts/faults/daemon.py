@@ -72,9 +72,15 @@ class Daemon:
                 time.sleep(_LOOK)
         raise DaemonFailedError(f"it did not start: {self.last_words()}")
 
-    def kill(self) -> None:
-        """End it by SIGKILL."""
-        self._end(signal.SIGKILL)
+    def configure(self, config: str) -> None:
+        """Put another configuration in place; it is there whole, or not at all."""
+        new = self._config.with_suffix(".new")
+        new.write_text(config)
+        new.replace(self._config)
+
+    def kill(self) -> int:
+        """End it by SIGKILL, if it has not ended; its exit code."""
+        return self._end(signal.SIGKILL)
 
     def stop(self) -> int:
         """End it by SIGTERM, and with it its jobs; its exit code."""

@@ -1,8 +1,8 @@
 """A daemon with faults that its environment names: a store that kills it, a clock that is set.
 
-KILL_AT, KILL_NTH: see tests/faulty_store.py.
-FAULT_SEED: see tests/scheduled_faults.py. WALL_OFFSET: a file with seconds to add to the time.
-HANG: see tests/hanging_store.py. STOP_SECONDS: instead of the daemon's own.
+KILL_AT, KILL_NTH: see tests/faulty_store.py. FAULT_SEED: see tests/scheduled_faults.py.
+LIES: see tests/lying_store.py. HANG: see tests/hanging_store.py.
+STOP_SECONDS: instead of the daemon's own. WALL_OFFSET: a file with seconds to add to the time.
 """
 
 import asyncio
@@ -23,6 +23,7 @@ from jobmgrd.store.schema import Durability
 from jobmgrd.store.sqlite import SqliteStore
 from tests.faulty_store import Point, faulty
 from tests.hanging_store import hanging
+from tests.lying_store import lying
 from tests.scheduled_faults import scheduled
 
 
@@ -43,6 +44,8 @@ def make_store(path: Path, durability: Durability, clock: Callable[[], float]) -
     store = SqliteStore(path, durability=durability, clock=clock)
     if "FAULT_SEED" in os.environ:
         return scheduled(store, path, int(os.environ["FAULT_SEED"]))
+    if "LIES" in os.environ:
+        return lying(store, os.environ["LIES"])
     if "HANG" in os.environ:
         return hanging(store, Path(os.environ["HANG"]))
     if "KILL_AT" not in os.environ:
