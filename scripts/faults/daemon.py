@@ -74,9 +74,9 @@ class Daemon:
 
     def configure(self, config: str) -> None:
         """Put another configuration in place; it is there whole, or not at all."""
-        new = self._config.with_suffix(".new")
+        new = self.config.with_suffix(".new")
         new.write_text(config)
-        new.replace(self._config)
+        new.replace(self.config)
 
     def kill(self) -> int:
         """End it by SIGKILL, if it has not ended; its exit code."""
