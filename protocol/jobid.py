@@ -6,11 +6,12 @@ A FLUID is 64 bits, so that ids sort by the time they were made:
 """
 
 import re
+from collections.abc import Callable, Mapping
 from typing import Final, Literal, TypeAlias
 
 from protocol.errors import FormatError
 
-Spelling: TypeAlias = Literal["dec", "hex", "kvs", "dothex", "f58", "f58plain"]
+Spelling: TypeAlias = Literal["dec", "hex", "kvs", "dothex", "f58", "f58plain", "words", "emoji"]
 
 MAX: Final = 2**64 - 1
 """The largest FLUID; flux-core uses it for "any job"."""
@@ -30,20 +31,22 @@ _SPELLED: Final = re.compile(
     r"|0x(?P<hex>[0-9a-fA-F]{1,16})"
     r"|(?P<dec>[0-9]{1,20})"
 )
+_WORDS: Final = re.compile(r"[A-Za-z]{2,7}-[A-Za-z-]{9,60}")
+_EMOJI: Final = re.compile("[\U0001f000-\U0001ffff]{1,7}")
 
 
 def parse(text: str) -> int:
-    """Read an id in any spelling but words and emoji; white space around it is ignored.
+    """Read an id in any spelling; white space around it is ignored.
 
     A leading `job.`, as in the KVS, is ignored too (flux-core libjob/id.c).
 
     Raises:
         FormatError: it is no id, or more than 64 bits; the text names it.
     """
-    if found := _SPELLED.fullmatch(text.strip().removeprefix("job.")):
-        id = _value(found)
-        if id <= MAX:
-            return id
+    bare = text.strip().removeprefix("job.")
+    id = _value(found) if (found := _SPELLED.fullmatch(bare)) else _spoken(bare)
+    if id is not None and id <= MAX:
+        return id
     raise FormatError(f"invalid jobid {text[:64]!r}")
 
 
@@ -55,19 +58,7 @@ def encode(id: int, spelling: Spelling = "f58") -> str:
     """
     if not 0 <= id <= MAX:
         raise FormatError(f"invalid jobid {id}")
-    match spelling:
-        case "dec":
-            return str(id)
-        case "hex":
-            return f"{id:#x}"
-        case "dothex":
-            return _dothex(id)
-        case "kvs":
-            return "job." + _dothex(id)
-        case "f58":
-            return "ƒ" + _base58(id)
-        case "f58plain":
-            return "f" + _base58(id)
+    return _SPELL[spelling](id)
 
 
 def timestamp(id: int) -> int:
@@ -130,6 +121,19 @@ def _value(found: re.Match[str]) -> int:
     return int(found["hex"], 16) if found["hex"] else int(found["dec"])
 
 
+def _spoken(text: str) -> int | None:
+    """An id in words or emoji."""
+    if _EMOJI.fullmatch(text):
+        from protocol import basemoji  # noqa: PLC0415 - few spell ids so
+
+        return basemoji.decode(text)
+    if _WORDS.fullmatch(text):
+        from protocol import mnemonic  # noqa: PLC0415 - as above
+
+        return mnemonic.decode(text)
+    return None
+
+
 def _dothex(id: int) -> str:
     digits = f"{id:016x}"
     return ".".join(digits[start : start + 4] for start in range(0, 16, 4))
@@ -142,3 +146,27 @@ def _base58(id: int) -> str:
         letters = _ALPHABET[digit] + letters
         if not id:
             return letters
+
+
+def _in_words(id: int) -> str:
+    from protocol import mnemonic  # noqa: PLC0415 - few spell ids so
+
+    return mnemonic.encode(id)
+
+
+def _in_emoji(id: int) -> str:
+    from protocol import basemoji  # noqa: PLC0415 - as above
+
+    return basemoji.encode(id)
+
+
+_SPELL: Final[Mapping[Spelling, Callable[[int], str]]] = {
+    "dec": str,
+    "hex": hex,
+    "dothex": _dothex,
+    "kvs": lambda n: "job." + _dothex(n),
+    "f58": lambda n: "ƒ" + _base58(n),
+    "f58plain": lambda n: "f" + _base58(n),
+    "words": _in_words,
+    "emoji": _in_emoji,
+}

@@ -59,7 +59,8 @@ class Jobmgr(LazyGroup):
 def cli() -> None:
     """Submit, watch, cancel and purge jobs of a running jobmgrd.
 
-    JOBIDs are accepted in every spelling that Flux has: ƒ58, decimal, hexadecimal and dothex.
+    JOBIDs are accepted in every spelling that Flux has: ƒ58, decimal, hexadecimal, dothex, words
+    and emoji; `jobmgr job id` turns one into another.
     """
 
 

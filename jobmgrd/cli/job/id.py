@@ -17,6 +17,7 @@ SPELLINGS: Final = get_args(Spelling)
     "id",
     epilog=examples(
         "jobmgr job id --to=dec ƒ5zHnEx",
+        "jobmgr job id --to=words ƒ5zHnEx              to read it out",
         "jobmgr jobs -a --json | jq '.jobs[].id' | jobmgr job id",
     ),
 )
