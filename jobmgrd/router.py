@@ -110,8 +110,10 @@ class Router:
         self._streams: dict[Peer, dict[int, Stream]] = {}
         self._waiting: dict[Peer, int] = {}  # requests that are answered later
         self._releases: list[Callable[[Peer], None]] = []
-        self.resolvers: list[Callable[[str], Route | None]] = []
-        """Asked in turn for the route of a topic that is not in the table."""
+        self.resolvers: list[Callable[[str, Cred], Route | None]] = []
+        """Asked in turn for the route of a topic that is not in the table, for who asks."""
+        self.conceal: Callable[[], Awaitable[object]] | None = None
+        """Takes as long as to find out that there is no such job."""
         self.requests = 0
         self.errors = 0
         self.meters: Meters | None = None
@@ -158,7 +160,7 @@ class Router:
             self.meters.begin(call, streaming=request.streaming)
         try:
             if route is None:
-                route = self._resolve(request.topic)
+                route = self._resolve(request)
                 role = self._role(route)
             else:
                 role = self._roles[request.topic]
@@ -178,6 +180,21 @@ class Router:
             else:
                 self._answer_later(call, result)
         except Exception as error:  # noqa: BLE001 - the one place that answers them
+            self._refuse_now(call, error)
+
+    def _refuse_now(self, call: Call, error: Exception) -> None:
+        """Refuse a request; what is not told in words is not told by a faster answer either."""
+        if isinstance(error, TellingError) and self.conceal and not self.sees_all(call.cred):
+            self._spawn(self._refuse_later(call, error, self.conceal))
+        else:
+            self._refuse(call, error)
+
+    async def _refuse_later(
+        self, call: Call, error: Exception, wait: Callable[[], Awaitable[object]]
+    ) -> None:
+        try:
+            await wait()
+        finally:
             self._refuse(call, error)
 
     def _dispatch_stream(self, route: Route, request: Request, call: Call) -> None:
@@ -256,11 +273,11 @@ class Router:
             return RpcError(errno.EPERM, f"{route.topic} is not for guests in private mode")
         return RpcError(errno.EPERM, f"{route.topic} requires the instance owner's role")
 
-    def _resolve(self, topic: str) -> Route:
+    def _resolve(self, request: Request) -> Route:
         for resolve in self.resolvers:
-            if route := resolve(topic):
+            if route := resolve(request.topic, request.cred):
                 return route
-        raise self._unknown(topic)
+        raise self._unknown(request.topic)
 
     def _unknown(self, topic: str) -> RpcError:
         service = topic.partition(".")[0]

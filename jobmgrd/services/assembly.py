@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 from jobmgrd import logs
 from jobmgrd.access import Access
@@ -67,6 +68,9 @@ from protocol import resource_set
 from protocol.events import JOB_STATE, PURGE, PurgeEvent
 from protocol.message import Cred
 
+NO_JOB: Final = 0
+"""An id that is never given."""
+
 
 @dataclass(frozen=True)
 class Parts:
@@ -115,7 +119,7 @@ async def assemble(parts: Parts) -> Services:
     holds = Holds(store, parts.spawn)
     retention = Retention(engine, store, parts.recovered, holds, parts.spawn, clock)
     engine.commits.class_of, engine.commits.rules_of = retention.class_of, holds.rules_of
-    dependencies = Dependencies(engine, store, holds, clock)
+    dependencies = Dependencies(engine, store, holds, clock, router.sees_all)
     plugins = Plugins(engine, clock)
     journal = Journal(engine, store, router)
     job_stats = JobStats(engine, store, router)
@@ -236,6 +240,7 @@ def _let_in(parts: Parts, loaded: Loaded) -> None:
         admin_groups=access.roles.admin.groups,
     )
     parts.router.configure(private_mode=access.private_mode)
+    parts.router.conceal = partial(parts.store.find, NO_JOB)
     clients = {} if loaded.keys is None else loaded.keys.clients
     creds = {key: parts.access.admit_key(c.userid, c.role) for key, c in clients.items()}
     parts.admit_keys({key: cred for key, cred in creds.items() if cred is not None})

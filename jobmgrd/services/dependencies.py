@@ -35,6 +35,7 @@ from jobmgrd.services.holds import Holds
 from jobmgrd.store.port import Store
 from protocol.errors import RpcError
 from protocol.job import State
+from protocol.message import Cred
 
 AT_ONCE: Final = 100
 """Dependencies resolved in one go: some milliseconds."""
@@ -44,7 +45,12 @@ class Dependencies:
     """Who waits for what."""
 
     def __init__(
-        self, engine: Engine, store: Store, holds: Holds, clock: Callable[[], float]
+        self,
+        engine: Engine,
+        store: Store,
+        holds: Holds,
+        clock: Callable[[], float],
+        sees_all: Callable[[Cred], bool] = lambda _cred: True,
     ) -> None:
         self._engine = engine
         self._store = store
@@ -52,7 +58,7 @@ class Dependencies:
         self._dependents = holds.dependents
         self.singletons = Singletons()
         """While these count, `taken` wants to know of jobs without dependencies, too."""
-        self.planner = Planner(engine, store, self.singletons)
+        self.planner = Planner(engine, store, self.singletons, sees_all)
         """Tells the plans that `taken` is given."""
         self._times = BeginTimes(clock, self._resolve)
         self._listening = False

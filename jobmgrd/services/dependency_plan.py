@@ -1,7 +1,7 @@
 """What a job will have to wait for: told at its submit, which is refused for what is never met."""
 
 import errno
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Final
 
 from msgspec import Struct
@@ -16,11 +16,13 @@ from jobmgrd.jobs.dependencies import (
     never,
     parse,
 )
+from jobmgrd.jobs.job import Job
 from jobmgrd.jobs.singletons import Singletons
 from jobmgrd.services.antecedents import Ended, look_up
 from jobmgrd.store.port import Facts, Store
 from protocol.errors import FormatError, RpcError
 from protocol.jobspec import Jobspec
+from protocol.message import Cred
 
 TYPE: Final = "dependency"
 """Of the exceptions that speak of dependencies."""
@@ -48,14 +50,21 @@ class Plan(Struct, frozen=True):
 
 
 class Planner:
-    """Makes plans."""
+    """Makes plans; `sees_all` tells whether a user may know of the jobs of others."""
 
-    def __init__(self, engine: Engine, store: Store, singletons: Singletons) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        store: Store,
+        singletons: Singletons,
+        sees_all: Callable[[Cred], bool],
+    ) -> None:
         self._engine = engine
         self._store = store
         self._singletons = singletons
+        self._sees_all = sees_all
 
-    async def plan(self, jobspec: Jobspec, userid: int) -> Plan:
+    async def plan(self, jobspec: Jobspec, cred: Cred) -> Plan:
         """What a job will have to wait for.
 
         The plan is of this moment: the job is taken in without waiting for anything else first.
@@ -66,13 +75,13 @@ class Planner:
         found = {item.description: item for item in parse_all(jobspec)}  # each once
         afters = [item for item in found.values() if isinstance(item, After)]
         ended: dict[int, Ended | None] = {}
-        while unknown := {item.target for item in afters} - ended.keys() - self._engine.jobs.keys():
+        while unknown := {a.target for a in afters if not self._active(a, cred)} - ended.keys():
             ended |= await look_up(self._store, unknown)  # active ones may end meanwhile
-        if SINGLETON in found and not self._must_wait(jobspec, userid):
+        if SINGLETON in found and not self._must_wait(jobspec, cred.userid):
             del found[SINGLETON]
         return Plan(
             list(found.values()),
-            met={item.description for item in afters if self._is_met(item, ended, userid)},
+            met={item.description for item in afters if self._is_met(item, ended, cred)},
             ended=[end.facts for end in ended.values() if end is not None and end.facts],
         )
 
@@ -82,17 +91,24 @@ class Planner:
         self._singletons.begin(self._engine.jobs.values())
         return self._singletons.others(userid, jobspec.given_name) > 0
 
-    def _is_met(self, after: After, ended: Mapping[int, Ended | None], userid: int) -> bool:
+    def _active(self, after: After, cred: Cred) -> Job | None:
+        """The job that is waited for, if it is active and the user may know of it."""
+        job = self._engine.jobs.get(after.target)
+        if job is None or not (job.userid == cred.userid or self._sees_all(cred)):
+            return None
+        return job
+
+    def _is_met(self, after: After, ended: Mapping[int, Ended | None], cred: Cred) -> bool:
         """Whether a dependency is met already; it may be later if the target is active."""
-        target, end = self._engine.jobs.get(after.target), ended.get(after.target)
+        target, end = self._active(after, cred), ended.get(after.target)
         if target is not None and target.committed:  # else nobody was told its id
-            _authorize(after, target.userid, userid)
+            _authorize(after, target.userid, cred.userid)
             return after.on_start and target.started
-        if end is None:
+        if end is None or not (end.userid == cred.userid or self._sees_all(cred)):
             text = f"dependency: {after.scheme}: id {after.value}: job not found"
             raise RpcError(errno.EINVAL, text)
         if end.userid is not None:
-            _authorize(after, end.userid, userid)
+            _authorize(after, end.userid, cred.userid)
         why = never(after, end.outcome)
         if why is not None:
             when = f" (it was purged at {end.purged})" if end.purged else ""

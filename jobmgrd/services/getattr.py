@@ -2,7 +2,7 @@
 
 import errno
 from collections.abc import Awaitable, Iterable, Mapping
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -16,6 +16,8 @@ from protocol import eventlog
 from protocol.errors import RpcError
 from protocol.job_manager import GetattrRequest, GetinfoReply
 from protocol.jobspec import redact
+
+UNKNOWN: Final = RpcError(errno.EINVAL, UNKNOWN_JOB)
 
 
 class Getattr:
@@ -46,14 +48,14 @@ class Getattr:
     async def _kept(self, call: Call, request: GetattrRequest) -> Value:
         found = await self._store.find(request.id)
         if not isinstance(found, InactiveRow):
-            raise missing(found, UNKNOWN_JOB, errno.EINVAL)
+            raise missing(found, UNKNOWN.text, UNKNOWN.errnum, call.cred)
         return _attributes(call, found, request.attrs)
 
 
 def _attributes(
     call: Call, row: ActiveRow | InactiveRow, attrs: Iterable[str]
 ) -> Mapping[str, Any]:
-    authorize(call.cred, row.userid, "guests can only access their own jobs")
+    authorize(call.cred, row.userid, "guests can only access their own jobs", UNKNOWN)
     return {attr: _attribute(row, attr) for attr in dict.fromkeys(attrs)}
 
 

@@ -22,6 +22,7 @@ from protocol.errors import FormatError, RpcError
 from protocol.job import URGENCY_DEFAULT, URGENCY_MAX, URGENCY_MIN, Flag
 from protocol.job_manager import SubmitReply, SubmitRequest
 from protocol.jobspec import Jobspec, decode, parse, set_attribute
+from protocol.message import Cred
 
 KNOWN_FLAGS: Final = int(Flag.DEBUG | Flag.WAITABLE | Flag.NOVALIDATE)
 
@@ -104,10 +105,10 @@ class JobIngest:
         if userid != self._owner and jobspec.test is None:
             raise RpcError(errno.EPERM, "jobmgrd runs processes as its owner alone")
         taken = Taken(jobspec, text, userid, request.urgency, request.flags)
-        return self._take_dependent(taken) if jobspec.dependencies else self._take(taken)
+        return self._take_dependent(taken, call.cred) if jobspec.dependencies else self._take(taken)
 
-    async def _take_dependent(self, taken: Taken) -> SubmitReply:
-        plan = await self._dependencies.planner.plan(taken.jobspec, taken.userid)
+    async def _take_dependent(self, taken: Taken, cred: Cred) -> SubmitReply:
+        plan = await self._dependencies.planner.plan(taken.jobspec, cred)
         return await self._take(taken, plan)
 
     def _take(self, taken: Taken, plan: Plan | None = None) -> "asyncio.Future[SubmitReply]":

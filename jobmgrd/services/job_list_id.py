@@ -63,7 +63,7 @@ class JobListId:
     async def _kept(self, call: Call, id: int, names: Sequence[str]) -> IdReply:
         found = await self._store.find(id)
         if not isinstance(found, InactiveRow):
-            raise missing(found, UNKNOWN_JOB)
+            raise missing(found, UNKNOWN_JOB, cred=call.cred)
         self._check_visible(call, found.userid)
         (job,) = describe([found], names)
         return IdReply(job)

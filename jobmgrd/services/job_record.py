@@ -11,7 +11,7 @@ from protocol import eventlog
 from protocol.errors import RpcError
 from protocol.message import Cred
 
-UNKNOWN: Final = "invalid job id"
+UNKNOWN: Final = RpcError(errno.ENOENT, "invalid job id")
 NOT_ALLOWED: Final = "access is restricted to job/instance owner"
 
 
@@ -26,8 +26,8 @@ async def find(engine: Engine, store: Store, id: int, cred: Cred) -> ActiveRow |
         return durable(job)
     found = await store.find(id)
     if not isinstance(found, InactiveRow):
-        raise missing(found, UNKNOWN)
-    authorize(cred, found.userid, NOT_ALLOWED)
+        raise missing(found, UNKNOWN.text, cred=cred)
+    authorize(cred, found.userid, NOT_ALLOWED, UNKNOWN)
     return found
 
 
@@ -40,8 +40,8 @@ def visible(engine: Engine, id: int, cred: Cred) -> Job | None:
     job = engine.jobs.get(id)
     if job is not None:
         if not job.committed:
-            raise RpcError(errno.ENOENT, UNKNOWN)
-        authorize(cred, job.userid, NOT_ALLOWED)
+            raise RpcError(UNKNOWN.errnum, UNKNOWN.text)
+        authorize(cred, job.userid, NOT_ALLOWED, UNKNOWN)
     return job
 
 

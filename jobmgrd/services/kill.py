@@ -3,16 +3,20 @@
 import errno
 import signal
 from collections.abc import Awaitable, Iterable
+from typing import Final
 
 from jobmgrd.call import Call, Value
 from jobmgrd.engine import Engine
 from jobmgrd.router import Route, Scope
-from jobmgrd.services.lookup import active_job, authorize, refuse
+from jobmgrd.services.lookup import UNKNOWN_ID, active_job, authorize, refuse
 from jobmgrd.services.targets import targets
 from jobmgrd.store.port import Store
 from protocol.errors import RpcError
 from protocol.job import State
 from protocol.job_manager import AllReply, KillallRequest, KillRequest
+
+UNKNOWN: Final = RpcError(errno.EINVAL, UNKNOWN_ID.text)
+NOT_ALLOWED: Final = "guests may only send signals to their own jobs"
 
 
 class Kill:
@@ -34,8 +38,8 @@ class Kill:
         _check(request.signum)
         job = active_job(self._engine, request.id)
         if job is None:
-            return refuse(self._store, request.id, unknown="unknown job id", errnum=errno.EINVAL)
-        authorize(call.cred, job.userid, "guests may only send signals to their own jobs")
+            return refuse(self._store, request.id, call.cred, UNKNOWN)
+        authorize(call.cred, job.userid, NOT_ALLOWED, UNKNOWN)
         if not job.state & State.RUNNING:
             raise RpcError(errno.EINVAL, "job is not running")
         self._engine.execution.signal(job, request.signum)

@@ -13,6 +13,7 @@ from protocol.job import Result, State
 from protocol.message import Cred
 
 UNKNOWN_JOB: Final = "unknown job"
+UNKNOWN_ID: Final = RpcError(errno.ENOENT, "unknown job id")
 INACTIVE: Final = "job is inactive"
 
 
@@ -25,34 +26,48 @@ def active_job(engine: Engine, id: int) -> Job | None:
 async def refuse(
     store: Store,
     id: int,
+    cred: Cred,
+    unknown: RpcError = UNKNOWN_ID,
     *,
-    unknown: str = UNKNOWN_JOB,
-    errnum: int = errno.ENOENT,
     inactive: int | None = None,
 ) -> NoReturn:
     """Refuse a request that needs an active job, saying what became of this one.
 
     Raises:
-        RpcError: `inactive`, by default `errnum`, and "job is inactive"; `errnum` and `unknown` for
-            a job never seen; ENOENT for one that was purged, with when and why.
+        RpcError: "job is inactive", with the errnum `inactive`, by default that of `unknown`;
+            `unknown` for a job never seen; ENOENT for one that was purged, with when and why. To
+            a guest in private mode, the jobs of others were never seen.
     """
     found = await store.find(id)
-    if isinstance(found, InactiveRow):
-        raise RpcError(errnum if inactive is None else inactive, INACTIVE)
-    raise missing(found, unknown, errnum)
+    if not isinstance(found, InactiveRow):
+        raise missing(found, unknown.text, unknown.errnum, cred)
+    errnum = unknown.errnum if inactive is None else inactive
+    raise _telling(found.userid, cred, RpcError(errnum, INACTIVE), unknown)
 
 
-def missing(tombstone: Tombstone | None, unknown: str, errnum: int = errno.ENOENT) -> RpcError:
+def missing(
+    tombstone: Tombstone | None,
+    unknown: str,
+    errnum: int = errno.ENOENT,
+    cred: Cred | None = None,
+) -> RpcError:
     """The error for a job that is not kept: its text begins with `unknown`, as Flux's does."""
+    plain = RpcError(errnum, unknown)
     if tombstone is None:
-        return RpcError(errnum, unknown)
+        return plain
     ended = Result(tombstone.result).name.lower()
-    return TellingError(
-        errno.ENOENT,
+    text = (
         f"{unknown}: it was purged at {written(tombstone.t_purged)} by {tombstone.reason}"
-        f" (seq {tombstone.seq}; the job had {ended})",
-        RpcError(errnum, unknown),
+        f" (seq {tombstone.seq}; the job had {ended})"
     )
+    return _telling(tombstone.userid, cred, RpcError(errno.ENOENT, text), plain)
+
+
+def _telling(userid: int | None, cred: Cred | None, error: RpcError, plain: RpcError) -> RpcError:
+    """An error that is for those who may know of a user's jobs."""
+    if cred is not None and cred.userid == userid:
+        return error
+    return TellingError(error.errnum, error.text, plain)
 
 
 def written(t: float) -> str:
@@ -60,11 +75,11 @@ def written(t: float) -> str:
     return datetime.fromtimestamp(t, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def authorize(cred: Cred, userid: int, text: str) -> None:
+def authorize(cred: Cred, userid: int, text: str, unknown: RpcError) -> None:
     """Let the owner, and the user whose job it is, go on.
 
     Raises:
-        RpcError: EPERM with this text, for everybody else.
+        RpcError: EPERM with this text, for everybody else; `unknown` for guests in private mode.
     """
     if not cred.is_owner and cred.userid != userid:
-        raise RpcError(errno.EPERM, text)
+        raise TellingError(errno.EPERM, text, unknown)

@@ -7,9 +7,10 @@ from jobmgrd.call import Call, Value
 from jobmgrd.engine import Engine
 from jobmgrd.jobs.job import Job
 from jobmgrd.router import Route, Scope
-from jobmgrd.services.lookup import active_job, authorize, refuse
+from jobmgrd.services.lookup import UNKNOWN_ID, active_job, authorize, refuse
 from jobmgrd.store.port import Store
 from protocol.job_manager import MemoRequest
+from protocol.message import Cred
 
 
 class Memo:
@@ -31,17 +32,17 @@ class Memo:
         """Attach keys to a job; answered once they are durable, unless they never will be."""
         job = active_job(self._engine, request.id)
         if job is None:
-            return refuse(self._store, request.id, unknown="unknown job id")
-        authorize(call.cred, job.userid, "guests can only add a memo to their own jobs")
+            return refuse(self._store, request.id, call.cred)
+        authorize(call.cred, job.userid, "guests can only add a memo to their own jobs", UNKNOWN_ID)
         if request.volatile:
-            return self._note(job, request.memo)
+            return self._note(job, request.memo, call.cred)
         self._engine.post(job, "memo", request.memo)
         return self._engine.durable(job)
 
-    async def _note(self, job: Job, memo: Mapping[str, Any]) -> None:
+    async def _note(self, job: Job, memo: Mapping[str, Any], cred: Cred) -> None:
         while job.committed < len(job.entries):  # followers learn things in their order
             await self._engine.durable(job)
         if active_job(self._engine, job.id) is None:
-            await refuse(self._store, job.id, unknown="unknown job id")
+            await refuse(self._store, job.id, cred)
         job.note(memo)
         self._tell([job])

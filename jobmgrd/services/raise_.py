@@ -9,7 +9,7 @@ from jobmgrd.call import Call, Value
 from jobmgrd.engine import Engine
 from jobmgrd.jobs.job import Job
 from jobmgrd.router import Route, Scope
-from jobmgrd.services.lookup import active_job, authorize, refuse
+from jobmgrd.services.lookup import UNKNOWN_ID, active_job, authorize, refuse
 from jobmgrd.services.targets import targets
 from jobmgrd.store.port import Store
 from protocol.errors import RpcError
@@ -39,8 +39,8 @@ class Raise:
         _check(request)
         job = active_job(self._engine, request.id)
         if job is None:
-            return refuse(self._store, request.id, unknown="unknown job id")
-        authorize(call.cred, job.userid, NOT_ALLOWED)
+            return refuse(self._store, request.id, call.cred)
+        authorize(call.cred, job.userid, NOT_ALLOWED, UNKNOWN_ID)
         self._post(job, request, call.cred)
         return self._engine.durable(job)
 

@@ -22,11 +22,12 @@ from jobmgrd.input import JobInput
 from jobmgrd.jobs.job import Job
 from jobmgrd.jobs.placement import place
 from jobmgrd.router import Route, Router
-from jobmgrd.services.lookup import active_job, authorize
+from jobmgrd.services.lookup import active_job
 from protocol import taskmap
 from protocol.errors import FormatError, RpcError
 from protocol.job import State
 from protocol.job_shell import StdinRequest, parse_topic
+from protocol.message import Cred
 
 
 class _Waiting(NamedTuple):
@@ -48,6 +49,7 @@ class Shell:
 
     def __init__(self, engine: Engine, router: Router) -> None:
         self._engine = engine
+        self._router = router
         self._inputs: dict[int, _Inputs] = {}
         self._input = JobInput(engine.commits, engine.now)
         engine.execution.input_taken = self._taken
@@ -61,7 +63,7 @@ class Shell:
         """Keep so many bytes with each job from now on."""
         self._input.limit = input_limit
 
-    def resolve(self, topic: str) -> Route | None:
+    def resolve(self, topic: str, cred: Cred) -> Route | None:
         """The route to a job's shell, while tasks run that take input."""
         found = parse_topic(topic)
         if found is None or found[2] != "stdin":
@@ -69,11 +71,14 @@ class Shell:
         job = active_job(self._engine, found[1])
         if job is None or job.userid != found[0] or not _takes_input(job):
             return None
+        if cred.userid != job.userid and not self._router.sees_all(cred):
+            return None
         return Route(topic, StdinRequest, partial(self.write, job))
 
     def write(self, job: Job, call: Call, request: StdinRequest) -> Awaitable[Value]:
         """Write to the tasks that are meant, in the order of the requests."""
-        authorize(call.cred, job.userid, "guests can only write to their own jobs")
+        if not call.cred.is_owner and call.cred.userid != job.userid:
+            raise RpcError(errno.EPERM, "guests can only write to their own jobs")
         try:
             data, ranks = request.raw, request.ranks
         except FormatError as error:

@@ -18,7 +18,7 @@ from jobmgrd.engine import Engine
 from jobmgrd.jobs.job import Job
 from jobmgrd.jobs.updates import BANK, CONSTRAINTS, DURATION, NAME, PROJECT, QUEUE, update
 from jobmgrd.router import Route, Scope
-from jobmgrd.services.lookup import active_job, authorize, refuse
+from jobmgrd.services.lookup import UNKNOWN_ID, active_job, authorize, refuse
 from jobmgrd.store.port import Store
 from protocol import eventlog
 from protocol.errors import FormatError, RpcError
@@ -66,8 +66,9 @@ class Update:
         _check_paths(request.updates)
         job = active_job(self._engine, request.id)
         if job is None:
-            return refuse(self._store, request.id, unknown="unknown job id", inactive=errno.EINVAL)
-        authorize(call.cred, job.userid, "guests may only update their own jobs")
+            return refuse(self._store, request.id, call.cred, inactive=errno.EINVAL)
+        text = "guests may only update their own jobs"
+        authorize(call.cred, job.userid, text, UNKNOWN_ID)
         if job.immutable and not call.cred.is_owner:
             text = "job is immutable due to previous instance owner update"
             raise RpcError(errno.EPERM, text)

@@ -2,15 +2,18 @@
 
 import errno
 from collections.abc import Awaitable, Iterable
+from typing import Final
 
 from jobmgrd.call import Call, Value
 from jobmgrd.engine import Engine
 from jobmgrd.router import Route, Scope
-from jobmgrd.services.lookup import active_job, authorize, refuse
+from jobmgrd.services.lookup import UNKNOWN_JOB, active_job, authorize, refuse
 from jobmgrd.store.port import Store
 from protocol.errors import RpcError
 from protocol.job import URGENCY_DEFAULT, URGENCY_MAX, URGENCY_MIN
 from protocol.job_manager import UrgencyReply, UrgencyRequest
+
+UNKNOWN: Final = RpcError(errno.EINVAL, UNKNOWN_JOB)
 
 
 class Urgency:
@@ -30,8 +33,8 @@ class Urgency:
             raise RpcError(errno.EINVAL, "urgency value is out of range")
         job = active_job(self._engine, request.id)
         if job is None:
-            return refuse(self._store, request.id, errnum=errno.EINVAL)
-        authorize(call.cred, job.userid, "guests can only reprioritize their own jobs")
+            return refuse(self._store, request.id, call.cred, UNKNOWN)
+        authorize(call.cred, job.userid, "guests can only reprioritize their own jobs", UNKNOWN)
         if not call.cred.is_owner and request.urgency > max(URGENCY_DEFAULT, job.urgency):
             raise RpcError(errno.EPERM, "guests can only adjust urgency <= default")
         if job.has_resources:

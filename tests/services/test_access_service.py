@@ -13,6 +13,7 @@ from protocol.jobspec import from_command
 from protocol.message import FLAG_STREAMING, ROLE_ADMIN, ROLE_OWNER, ROLE_USER, Cred, Request
 from protocol.payload import decode, encode
 from scripts.topics import BEGIN, PAGE, assembled, rendered, replaced
+from tests.asked import ABOUT, LATE, UNSCOPED
 from tests.services.bench import Executor, Peer, turns_until
 
 ACTORS: Final = {
@@ -21,33 +22,10 @@ ACTORS: Final = {
     "mine": Cred(99, ROLE_USER),  # the jobs of these tests are this guest's
     "other": Cred(98, ROLE_USER),
 }
+NEVER: Final = 1
+"""An id that was never given."""
 MODES: Final = {"normal": False, "private": True}
 LONG: Final = {"system.exec.test.run_duration": "1h"}
-
-ABOUT: Final[Mapping[str, Mapping[str, Any]]] = {
-    "job-info.eventlog-watch": {"path": "eventlog", "flags": 0},
-    "job-info.lookup": {"keys": ["R"], "flags": 0},
-    "job-info.update-lookup": {"key": "R", "flags": 0},
-    "job-info.update-watch": {"key": "R", "flags": 0},
-    "job-list.list-id": {"attrs": ["userid"]},
-    "job-manager.getattr": {"attrs": ["jobspec"]},
-    "job-manager.kill": {"signum": 10},
-    "job-manager.killall": {"signum": 10, "userid": 99, "dry_run": True},
-    "job-manager.memo": {"memo": {"key": "value"}},
-    "job-manager.raise": {"type": "note", "severity": 7},
-    "job-manager.raiseall": {
-        "type": "note", "severity": 7, "userid": 99, "states": 127, "dry_run": True
-    },
-    "job-manager.update": {"updates": {"attributes.system.job.name": "other"}},
-    "job-manager.urgency": {"urgency": 8},
-}  # fmt: skip
-"""What a request about a job says besides its id."""
-
-LATE: Final = {"job-manager.urgency": errno.EINVAL}
-"""What is answered those who may, because the job runs already."""
-
-UNSCOPED: Final = frozenset({"job-ingest.submit", "job-list.list", "job-manager.history.get"})
-"""Topics with a scope whose requests name no job."""
 
 
 class House:
@@ -79,9 +57,11 @@ class House:
         assert isinstance(reply, dict)
         return int(reply["id"])
 
-    async def about(self, who: str, route: Route) -> tuple[int, str | dict[str, Any]]:
-        """Ask something of the guest's job."""
-        body = {"id": self.job, **ABOUT.get(route.topic, {})}
+    async def about(
+        self, who: str, route: Route, id: int | None = None
+    ) -> tuple[int, str | dict[str, Any]]:
+        """Ask something of the guest's job, or of another."""
+        body = {"id": self.job if id is None else id, **ABOUT.get(route.topic, {})}
         return await self.ask(who, route.topic, body, stream=bool(route.streaming))
 
     def routes(self, *scopes: Scope) -> list[Route]:
@@ -123,16 +103,22 @@ async def test_what_is_the_owners_is_nobody_elses(house: House) -> None:
 
 
 async def test_a_guests_job_is_the_owners_and_the_guests(house: House) -> None:
-    """Neither another guest nor an admin looks into it or changes it, in no mode."""
+    """Neither another guest nor an admin looks into it or changes it, in no mode.
+
+    To another guest in private mode, it is as unknown as one that never was.
+    """
     for route in house.routes(Scope.OWN):
         if route.topic in UNSCOPED:
             continue
         for who in ("owner", "mine"):
             errnum, text = await house.about(who, route)
             assert errnum == LATE.get(route.topic, 0), (who, route.topic, text)
-        for who in ("admin", "other"):
-            errnum, text = await house.about(who, route)
-            assert errnum == errno.EPERM, (who, route.topic, text)
+        assert (await house.about("admin", route))[0] == errno.EPERM, route.topic
+        errnum, text = await house.about("other", route)
+        if is_private(house):
+            assert (errnum, text) == await house.about("other", route, NEVER), route.topic
+        else:
+            assert errnum == errno.EPERM, (route.topic, text)
 
 
 async def test_a_job_is_seen_by_those_who_may(house: House) -> None:
@@ -143,7 +129,7 @@ async def test_a_job_is_seen_by_those_who_may(house: House) -> None:
         errnum, reply = await house.about(who, house.router.table["job-list.list-id"])
         assert errnum == (errno.ENOENT if hidden else 0), (who, reply)
         if hidden:
-            never = await house.ask(who, "job-list.list-id", {"id": 1, "attrs": []})
+            never = await house.ask(who, "job-list.list-id", {"id": NEVER, "attrs": []})
             assert (errnum, reply) == never
         errnum, reply = await house.ask(who, "job-list.list", listing)
         assert isinstance(reply, dict)
@@ -184,15 +170,73 @@ def _is_struct(route: Route) -> bool:
 async def test_what_became_of_a_purged_job_is_not_told_to_guests_in_private_mode(
     house: House,
 ) -> None:
-    """It is as unknown as one that never was; the owner is told when and why it went."""
+    """It is as unknown as one that never was; the owner and its user are told when and why."""
     cancel = {"id": house.job, "type": "cancel", "severity": 0}
     assert await house.ask("owner", "job-manager.raise", cancel) == (0, {})
     await turns_until(lambda: house.job not in house.parts.engine.jobs)
     await house.ask("owner", "job-manager.purge-id", {"id": house.job, "force": True})
     _, told = await house.ask("owner", "job-list.list-id", {"id": house.job, "attrs": []})
     assert "purged at" in str(told)
+    assert (await house.ask("mine", "job-list.list-id", {"id": house.job, "attrs": []}))[1] == told
     _, said = await house.ask("other", "job-list.list-id", {"id": house.job, "attrs": []})
     assert said == ("unknown job" if is_private(house) else told)
+
+
+async def test_that_another_guests_job_has_ended_is_not_told_in_private_mode(house: House) -> None:
+    """Whatever is asked of it; its own user is told."""
+    cancel = {"id": house.job, "type": "cancel", "severity": 0}
+    assert await house.ask("owner", "job-manager.raise", cancel) == (0, {})
+    await turns_until(lambda: house.job not in house.parts.engine.jobs)
+    for route in house.routes(Scope.OWN):
+        if route.topic not in UNSCOPED and route.topic in ABOUT and "all" not in route.topic:
+            mine = await house.about("mine", route)
+            never = await house.about("mine", route, NEVER)
+            assert mine != never, route.topic
+            if is_private(house):
+                assert await house.about("other", route) == never, route.topic
+
+
+async def test_nothing_is_told_by_a_dependency_on_anothers_job(house: House) -> None:
+    """Neither that it is there nor, later, how it ended."""
+
+    async def refusal(id: int) -> str:
+        spec = from_command(["true"], attributes=LONG)
+        dependency = {"scheme": "afternotok", "value": str(id)}
+        spec["attributes"]["system"]["dependencies"] = [dependency]
+        errnum, text = await house.ask("other", "job-ingest.submit", {"jobspec": spec})
+        assert errnum == errno.EINVAL
+        return str(text).replace(str(id), "ID")
+
+    never = await refusal(NEVER)
+    for state in ("active", "inactive", "purged"):
+        denied = await refusal(house.job)
+        if is_private(house):
+            assert denied == never, state
+        else:
+            assert denied == "afternotok: Permission denied for job ID", state
+        if state == "active":
+            cancel = {"id": house.job, "type": "cancel", "severity": 0}
+            await house.ask("owner", "job-manager.raise", cancel)
+            await turns_until(lambda: house.job not in house.parts.engine.jobs)
+        else:
+            await house.ask("owner", "job-manager.purge-id", {"id": house.job, "force": True})
+
+
+@pytest.mark.parametrize("house", ["private"], indirect=True)
+async def test_what_is_hidden_is_not_told_by_a_faster_answer(house: House) -> None:
+    """A job in memory is refused no sooner than one that the store has to be asked for."""
+    peer = Peer()
+    note = {"type": "note", "severity": 7}
+    for matchtag, id in enumerate((NEVER, house.job, NEVER, house.job)):
+        body = encode({"id": id, **note})
+        request = Request("job-manager.raise", body, ACTORS["other"], matchtag=matchtag)
+        house.router.dispatch(request, peer)
+    assert not peer.received
+    await turns_until(lambda: len(peer.received) == 4)
+    assert [answer.matchtag for answer in peer.received] == [0, 1, 2, 3]
+    assert {(answer.errnum, answer.error_text) for answer in peer.received} == {
+        (errno.ENOENT, "unknown job id")
+    }
 
 
 async def test_streams_of_guests_end_when_the_mode_becomes_private() -> None:
