@@ -9,13 +9,13 @@ import asyncio
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
+from jobmgrd.jobs import times
 from jobmgrd.jobs.backfill import DEPTH, Held, Reservation, backfill
 from jobmgrd.jobs.job import Job
 from jobmgrd.jobs.pending import Pending
 from jobmgrd.jobs.queue import PendingQueue
 from jobmgrd.jobs.queues import Queues
 from jobmgrd.jobs.scheduler import Scheduler
-from jobmgrd.jobs.times import expiration
 from protocol import resource_set
 from protocol.job import State
 from protocol.resource_set import Rank, ResourceSet
@@ -122,7 +122,7 @@ class Allocator:
         """What is held, and until when; what is nearly over, is taken to be over now."""
         now = self._clock()
         for job in self._holders.values():
-            end = now if job.state is State.CLEANUP else expiration(job) or math.inf
+            end = now if job.state is State.CLEANUP else times.expiration(job) or math.inf
             yield Held(end, job.ranks)
         for ranks in self.in_housekeeping():
             yield Held(now, ranks)
@@ -135,7 +135,7 @@ class Allocator:
 
     def _encode_R(self, ranks: Sequence[Rank], duration: float) -> bytes:  # noqa: N802
         now = self._clock()
-        expiration = now + duration if duration else 0.0
+        expiration = times.end(now, duration) if duration else 0.0
         if len(ranks) == 1 and not self.scheduler.properties:
             rank = ranks[0]
             return resource_set.one_rank(

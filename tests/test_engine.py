@@ -15,6 +15,7 @@ from jobmgrd.jobs.nodes import NodeConfig
 from jobmgrd.jobs.scheduler import Scheduler
 from jobmgrd.store.memory import MemoryStore
 from jobmgrd.store.port import Changes, InactiveRow, StoreError
+from protocol import resource_set
 from protocol.job_manager import SubmitReply
 from protocol.jobspec import from_command, parse
 
@@ -278,6 +279,17 @@ async def test_stopping_ends_running_jobs_with_an_exception(bench: Bench) -> Non
     await bench.engine.stop("stopped", leave=False, within=30.0)
     assert bench.recorder.names[-1] == "clean"
     assert isinstance(await bench.store.find(1), InactiveRow)
+
+
+async def test_a_time_limit_shorter_than_any_clock_tells_is_still_one(
+    bench: Bench,
+) -> None:
+    """An R that ends as it begins would be refused at the next start (scripts/fuzz)."""
+    spec = from_command(["true"], duration=1e-300)
+    bench.engine.submit(1, parse(spec), json.dumps(spec).encode(), userid=7, urgency=16, flags=0)
+    await bench.started(1)
+    R = resource_set.parse(bench.engine.jobs[1].R or b"")
+    assert R.starttime < R.expiration < R.starttime + 0.01
 
 
 async def test_a_time_limit_is_an_exception_of_type_timeout(bench: Bench) -> None:

@@ -3,6 +3,7 @@
 And when it has to end.
 """
 
+import math
 from collections.abc import Mapping
 from typing import Final
 
@@ -22,7 +23,12 @@ def when(job: Job, attribute: Attribute) -> float:
 def expiration(job: Job) -> float | None:
     """When its time limit ends a job (UNIX time); None is never, or not known yet."""
     begin = job.t_ready or job.t_run
-    return begin + job.jobspec.duration if begin and job.jobspec.duration else None
+    return end(begin, job.jobspec.duration) if begin and job.jobspec.duration else None
+
+
+def end(begin: float, duration: float) -> float:
+    """When a time limit is over: later than it began, however short it is, as R has to say."""
+    return max(begin + duration, math.nextafter(begin, math.inf))
 
 
 def reached(job: Job) -> State:
