@@ -1,5 +1,6 @@
 """The fuzz command: mutated messages over both transports, beside a client that must be served."""
 
+import itertools
 import random
 import secrets
 import shutil
@@ -7,7 +8,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -15,7 +16,7 @@ import click
 
 from jobmgrd.client import BlockingClient, RpcError
 from scripts.faults.crash import thrown
-from scripts.faults.daemon import Daemon
+from scripts.faults.daemon import Daemon, DaemonFailedError
 from scripts.faults.mutation import Mutator
 from scripts.faults.requests import requests
 from scripts.faults.senders import LocalSender, Sender, SettleError, ZmqSender
@@ -53,32 +54,44 @@ class Attack:
 
     def run(self, messages: int, seconds: float) -> list[str]:
         """Send so many messages, or for so long; what is wrong."""
-        begin = time.monotonic()
+        wrong: list[str] = []
+        try:
+            wrong = self._run(messages, seconds)
+        except (RpcError, SettleError, OSError, DaemonFailedError) as error:
+            wrong = [f"{type(error).__name__}: {error}"]
+        return wrong if self._daemon.alive else [*wrong, "the daemon has ended"]
+
+    def _run(self, messages: int, seconds: float) -> list[str]:
+        begin, share = time.monotonic(), 0.0
         victims = self.witness.begin()
-        for turn in range(-(-messages // TURN)):
+        for turn in itertools.count():
+            if share >= 1:
+                break
             if turn % LIFE == LIFE - 1:
                 n = self._dice.randrange(len(self._senders))
                 self._senders[n].close()
                 self._senders[n] = self._make(n)
             self._mutator.requests = requests(self._dice, victims)
             self._daemon.config.write_bytes(file_of(self._dice))
-            try:
-                wrong = list(self._turn(turn % len(self._senders)))
-                victims = self.witness.victims()
-            except (RpcError, SettleError, OSError) as error:
-                wrong = [f"{type(error).__name__}: {error}"]
-            if not self._daemon.alive:
-                wrong.append("the daemon has ended")
-            if wrong:
+            if wrong := list(self._turn(turn % len(self._senders))):
                 return wrong
+            victims = self.witness.victims()
             share = max(sum(self.sent.values()) / messages, (time.monotonic() - begin) / seconds)
             if share > WARM and len(self.memory) == 1:
                 self.memory.append(resident(self._daemon.pid))
-            if share >= 1:
-                break
         self.memory.append(resident(self._daemon.pid))
         grown = self.memory[-1] - self.memory[-2]
-        return [f"memory grew by {grown:.0f} MiB"] if grown > GROWTH else []
+        return [f"memory grew by {grown:.0f} MiB"] if grown > GROWTH else self._restarted(victims)
+
+    def _restarted(self, victims: Sequence[int]) -> list[str]:
+        """Kill the daemon in the midst of it: the next one has to find its way about."""
+        self._mutator.requests = requests(self._dice, victims)
+        for _ in range(TURN):
+            self._senders[0].send(self._mutator.next())
+        self._daemon.kill()
+        self._daemon.config.write_text(toml(BASE))
+        self._daemon.start()
+        return list(self.witness.after_restart())
 
     def _turn(self, n: int) -> Iterator[str]:
         sender = self._senders[n]

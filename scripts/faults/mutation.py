@@ -35,7 +35,9 @@ class Mutator:
     def next(self) -> Frames:
         """A message; half of them are wrong in their values alone, half in their bytes, too."""
         topic, value = self._dice.choice(self.requests)
-        if self._dice.random() < 0.7:  # noqa: PLR2004 - most of them
+        if self._dice.random() < 0.03:  # noqa: PLR2004 - a few of them
+            _, value = self._dice.choice(self.requests)
+        while self._dice.random() < 0.5:  # noqa: PLR2004 - half of them
             value = wrong(self._dice, value)
         frames = Request(
             topic, self._encoded(value), matchtag=self._dice.randrange(50), flags=self._flags(topic)

@@ -4,10 +4,12 @@ They concern jobs, queues and nodes of their own, and what they change for all (
 queues, drains) the witness undoes after each turn.
 """
 
+import os
 import random
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from protocol import jobid
 from protocol.jobspec import from_command, set_attribute
 from scripts.faults.settings import variant
 
@@ -39,6 +41,28 @@ def jobspec(duration: str = "1ms", queue: str = "") -> dict[str, Any]:
     return spec
 
 
+def real(command: str) -> dict[str, Any]:
+    """A job with processes, which write nothing anywhere."""
+    options = {
+        "cpu-affinity": "map:0;0x1",
+        "exit-timeout": "1s",
+        "rlimit": {"core": 0},
+        "signal": {"signum": 10, "timeleft": 1.0},
+        "taskmap": {"scheme": "cyclic", "value": 2},
+        "umask": "077",
+    }
+    files = {"a": {"mode": 33188, "data": "eA==", "encoding": "base64"}}
+    return from_command(
+        [command],
+        num_tasks=2,
+        num_nodes=2,
+        duration=60.0,
+        cwd="/",
+        environment={"A": "b"},
+        attributes={"shell.options": options, "files": files},
+    )
+
+
 def requests(dice: random.Random, ids: Sequence[int]) -> Sequence[Asked]:
     """One of each kind; `ids` are those of jobs that may come to harm."""
 
@@ -51,6 +75,7 @@ def requests(dice: random.Random, ids: Sequence[int]) -> Sequence[Asked]:
     return [
         ("job-ingest.submit", {"jobspec": jobspec(), "urgency": 16, "flags": 0}),
         ("job-ingest.submit", {"jobspec": dependent, "urgency": 5, "flags": 4}),
+        ("job-ingest.submit", {"jobspec": real("/bin/true"), "urgency": 16, "flags": 8}),
         ("job-ingest.submit", {"J": "eyJ2ZXJzaW9uIjoxfQ==.e30=.none", "urgency": 16, "flags": 0}),
         *_about_jobs(one),
         *_history(one, ids),
@@ -184,6 +209,23 @@ def _broker(dice: random.Random, ids: Sequence[int]) -> Sequence[Asked]:
         (f"{service}.ping", {"seq": 1}),
         (f"{service}.rusage", {"who": "self"}),
         (f"{service}.stats-get", {}),
-        ("0-shell-f1.stdin", {"stream": "stdin", "rank": "all", "data": "x", "eof": False}),
+        *(
+            (
+                f"{os.geteuid()}-shell-{jobid.encode(id, 'f58plain')}.stdin",
+                {"stream": "stdin", "rank": "0", "data": "x", "eof": dice.random() < 0.1},  # noqa: PLR2004 - seldom
+            )
+            for id in ids[:4]
+        ),
+        ("attr.set", {"name": "x", "value": "y"}),
+        ("attr.rm", {"name": "x"}),
+        (f"module.{dice.choice(('load', 'remove', 'reload', 'debug'))}", {"name": "job-manager"}),
+        ("log.clear", {}),
+        ("sched.resource-status", {}),
+        ("job-manager.resource-status", {}),
+        ("job-manager.stats", {}),
+        ("job-list.list-cancel", {"matchtag": 1}),
+        ("job-list.job-stats-cancel", {"matchtag": 1}),
+        ("groups.get-cancel", {"matchtag": 1}),
+        (f"{service}.stats-clear", {}),
         ("disconnect", {}),
     ]

@@ -19,7 +19,7 @@ import tomli
 from jobmgrd.client import BlockingClient, RpcError
 from jobmgrd.config import ConfigError, check
 from protocol.duration import parse as seconds_of
-from scripts.faults.requests import EVERYBODY, PENDING_OR_RUNNING, jobspec
+from scripts.faults.requests import EVERYBODY, PENDING_OR_RUNNING, jobspec, real
 from scripts.faults.settings import BASE, toml
 
 SLOW: Final = 5.0
@@ -177,11 +177,23 @@ class Witness:
         return int(self._rpc("job-ingest.submit", jobspec=spec)["id"])
 
     def victims(self) -> list[int]:
-        """Jobs that may come to harm: one that runs, one that is held, one that ends at once."""
+        """Jobs that may come to harm: two that run, one that is held, one that ends at once."""
         return [
-            int(self._rpc("job-ingest.submit", jobspec=jobspec(duration), urgency=urgency)["id"])
-            for duration, urgency in (("0", 16), ("1ms", 0), ("1ms", 16))
+            int(self._rpc("job-ingest.submit", jobspec=spec, urgency=urgency)["id"])
+            for spec, urgency in (
+                (real("/bin/cat"), 16),
+                (jobspec("0"), 16),
+                (jobspec("1ms"), 0),
+                (jobspec("1ms"), 16),
+            )
         ]
+
+    def after_restart(self) -> Iterator[str]:
+        """Whatever is wrong with what a daemon finds that was killed under attack."""
+        if orphans := self._rpc("job-manager.orphans")["orphans"]:
+            yield f"jobs were put aside: {orphans}"
+        yield from self.under_attack()
+        yield from self.at_rest()
 
     def _rpc(self, topic: str, **payload: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
         return self._client.rpc(topic, payload)

@@ -6,6 +6,7 @@ import pytest
 
 from jobmgrd.jobs.job import Job, priority_of, replay
 from jobmgrd.jobs.states import TRANSITIONS, Action, Plan, next_action
+from protocol import resource_set
 from protocol.errors import FormatError
 from protocol.job import PRIORITY_MAX, Result, State
 from protocol.jobspec import from_command, parse
@@ -165,7 +166,8 @@ def test_replaying_a_log_gives_the_same_job() -> None:
     """RFC 21: replaying the eventlog reproduces the job, at every point of its life."""
     for n in range(1, len(LIFE) + 1):
         job = job_after(*LIFE[:n])
-        again = replay(1, job.jobspec, job.jobspec_json, None, job.eventlog)
+        R = resource_set.one_rank(0, [0], [], "host", 0.0, 0.0)
+        again = replay(1, job.jobspec, job.jobspec_json, R, job.eventlog)
         assert again.eventlog == job.eventlog
         for field in ("state", "userid", "urgency", "priority", "status", "has_resources"):
             assert getattr(again, field) == getattr(job, field), (n, field)
