@@ -8,7 +8,7 @@ import click
 
 from jobmgrd.cli.places import Places
 from jobmgrd.commits import POSITION
-from jobmgrd.daemon import make_private
+from jobmgrd.private import make_private
 from jobmgrd.store.backup import back_up, snapshot
 from jobmgrd.store.backup import restore as restore_store
 

@@ -9,7 +9,7 @@ import click
 from jobmgrd.archive.check import check as check_archive
 from jobmgrd.archive.port import ArchiveError
 from jobmgrd.cli.places import Places
-from jobmgrd.daemon import StartError, make_private
+from jobmgrd.private import DirectoryError, make_private
 from jobmgrd.store.check import check as check_store
 from jobmgrd.store.port import StoreError
 from jobmgrd.store.sqlite_errors import WHAT_TO_DO
@@ -39,7 +39,7 @@ def _directories(places: Places) -> Iterator[str]:
         try:
             make_private(directory)
             click.echo(f"{name} directory {directory}: private")
-        except StartError as error:
+        except DirectoryError as error:
             yield str(error)
 
 

@@ -17,6 +17,7 @@ from jobmgrd.cli.places import Places
 from jobmgrd.config import ConfigError, Loaded, load
 from jobmgrd.daemon import Daemon, StartError
 from jobmgrd.plugins.find import find
+from jobmgrd.private import DirectoryError
 from jobmgrd.store.port import StoreError
 
 FILES: Final = 65536
@@ -25,7 +26,7 @@ SWITCH_INTERVAL: Final = 0.0005
 """Seconds after which the event loop lets the store's thread have the interpreter: SQLite asks for
 it at every row, and with Python's 5 ms a commit under load would wait for the loop."""
 
-_EXPECTED: Final = (ConfigError, StoreError, StartError, ArchiveError)
+_EXPECTED: Final = (ConfigError, DirectoryError, StoreError, StartError, ArchiveError)
 
 
 class Jobmgrd(click.Group):

@@ -6,7 +6,8 @@
     schema.py       the tables and keys, with their defaults
     queue_tables.py those about nodes, queues and policy
     table.py        what tables are made of
-    kinds.py        the kinds of values
+    kinds/          the kinds of values
+    nodes.py        the nodes that the tables, or this host, make
     directories.py  the default state directory, and templates
     clients.py      the keys of daemon and clients, for tcp:// endpoints
     changes.py      what differs between two configurations

@@ -1,13 +1,12 @@
 """Values that are well by themselves, and do not go together."""
 
-import socket
 from collections.abc import Callable, Mapping
 
 from jobmgrd.config import kinds
 from jobmgrd.config.errors import ConfigError
 from jobmgrd.config.files import Place
+from jobmgrd.config.nodes import excluded, nodes
 from jobmgrd.config.schema import Config
-from jobmgrd.jobs.nodes import configured, ranks_of
 from jobmgrd.jobs.queues import QueueConfig
 from protocol.errors import FormatError
 
@@ -38,13 +37,12 @@ def _check_endpoints(config: Config, origin: Origin) -> None:
 def _check_nodes(config: Config, origin: Origin) -> None:
     """Refuse a node without cores, where nothing could ever run, and to exclude what is none."""
     try:
-        nodes = configured(config.resource.config)
+        found = nodes(config.resource)
     except FormatError as error:
         source = origin(("resource", "config"))
         raise ConfigError(source, "resource.config", "", str(error), 'cores = "0-3"') from error
-    hosts = {node.rank: node.host for node in nodes} or {0: socket.gethostname()}
     try:
-        ranks_of(config.resource.exclude, hosts)
+        excluded(config.resource, found)
     except FormatError as error:
         source = origin(("resource", "exclude"))
         expected = kinds.TARGETS.expected

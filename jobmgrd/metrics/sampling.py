@@ -8,9 +8,7 @@ from jobmgrd.publisher import Publisher
 from jobmgrd.router import Router
 from jobmgrd.services.assembly import Services
 from jobmgrd.store.port import Store
-from jobmgrd.transport.unix_local import UnixLocal
-from jobmgrd.transport.zmq_pub import ZmqPub
-from jobmgrd.transport.zmq_router import ZmqRouter
+from jobmgrd.transport.sockets import Sockets
 
 
 class Sources(Struct, frozen=True):
@@ -20,9 +18,7 @@ class Sources(Struct, frozen=True):
     store: Store
     router: Router
     publisher: Publisher
-    pub: ZmqPub
-    rpc: ZmqRouter
-    local: UnixLocal
+    sockets: Sockets
 
 
 class Sampler:
@@ -46,10 +42,10 @@ class Sampler:
             traffic=Traffic(
                 topics=self._meters.asked(),
                 streams=sources.router.streams,
-                malformed=sources.rpc.malformed + sources.local.malformed,
-                dropped=sources.rpc.dropped,
+                malformed=sources.sockets.rpc.malformed + sources.sockets.local.malformed,
+                dropped=sources.sockets.rpc.dropped,
                 published=sources.publisher.sequence,
-                overflows=sources.pub.overflows,
+                overflows=sources.sockets.pub.overflows,
                 heartbeats=sources.services.heartbeat.count,
             ),
         )
