@@ -77,6 +77,7 @@ class Commits:
         self._submits: dict[int, asyncio.Future[SubmitReply]] = {}
         self._listeners: list[Listener] = []
         self._writing: asyncio.Future[None] | None = None
+        self._asked = 0.0
         self._write: _Write | None = None
         self._flush_due = False
         self.failure = ""
@@ -93,6 +94,11 @@ class Commits:
         """How many jobs have changed since their last durable write."""
         under_way = () if self._write is None else (item.job.id for item in self._write.dirty)
         return len({*self._dirty, *under_way})
+
+    @property
+    def waiting(self) -> float:
+        """Seconds for which the write that is under way has waited; 0.0 if none is."""
+        return 0.0 if self._writing is None else asyncio.get_running_loop().time() - self._asked
 
     def listen(self, listener: Listener) -> None:
         """Have a listener told of all further events."""
@@ -179,6 +185,7 @@ class Commits:
         self._dirty, self._output, self._input, self._submits = {}, {}, {}, {}
         self._effects, self._waiting = [], []
         self._write = write
+        self._asked = asyncio.get_running_loop().time()
         self._writing = self._store.write(write.changes(self.class_of, self.rules_of))
         self._writing.add_done_callback(partial(self._written, write))
 

@@ -25,6 +25,9 @@ LAG: Final = 600.0
 REFUSALS: Final = 1000
 """How often a limit was met since the start, from which on somebody should look."""
 
+STALLED: Final = 5.0
+"""Seconds that no write should take."""
+
 EPOCH: Final = 1_704_067_200.0
 """2024-01-01: a clock that shows less was never set."""
 
@@ -37,9 +40,10 @@ class Facts(Struct, frozen=True):
     now: float  # the wall clock, UNIX time
     clock_jump: float  # seconds by which the wall clock has jumped and is not followed
     statedir: str
-    room: int  # bytes that the state directory's file system has left
+    room: int | None  # bytes that the state directory's file system has left; None: it hangs
     reserve: bool  # the store's reserve is set aside
     unwritten: str  # why the last write failed; "" if it did not
+    waiting: float  # seconds for which the write that is under way has waited
     inactive: int
     limited: bool  # some limit purges jobs
     backlog: int  # jobs that should be purged by now
@@ -68,6 +72,9 @@ def examine(facts: Facts) -> list[Finding]:
 
 
 def _disk(facts: Facts) -> Finding:
+    if facts.room is None:
+        text = f"the file system of {facts.statedir} does not answer"
+        return Finding("disk", "error", text, "see the kernel's log, and whoever serves it")
     room = f"{facts.room / 2**20:,.0f} MiB left in {facts.statedir}"
     advice = "purge jobs (jobmgr job purge --num-limit=N --force), or make room on the file system"
     if facts.room < ROOM_OUT:
@@ -85,6 +92,10 @@ def _reserve(facts: Facts) -> Finding:
 
 
 def _writes(facts: Facts) -> Finding:
+    if facts.waiting > STALLED:
+        text = f"a write has not come back for {facts.waiting:.0f} s: the file system hangs"
+        advice = "mend it, and what waits is answered; or stop the daemon, which waits for nothing"
+        return Finding("store", "error", text, advice)
     if not facts.unwritten:
         return Finding("store", "ok", "writes succeed")
     advice = "mend the cause: what waits is written again every half second"

@@ -41,6 +41,8 @@ class DaemonProcess:
         self.uri = str(self.rundir)
         self.module = "jobmgrd.cli.daemon"
         self.environ: dict[str, str] = {}
+        self.wrapper: list[str] = []
+        """A command that becomes the daemon, which it is given as words."""
         self.process: subprocess.Popen[bytes] | None = None
         self.configure("")
 
@@ -62,7 +64,7 @@ class DaemonProcess:
 
     def spawn(self, **environ: str) -> subprocess.Popen[bytes]:
         """Start a daemon process without waiting for anything."""
-        argv = [sys.executable, "-m", self.module]
+        argv = [*self.wrapper, sys.executable, "-m", self.module]
         argv += ["--config", str(self.config)]
         argv += ["--rundir", str(self.rundir), "--statedir", str(self.statedir)]
         with self.log.open("ab") as log:

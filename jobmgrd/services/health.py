@@ -1,9 +1,10 @@
 """health.check: the daemon examines itself. Ours, not Flux's."""
 
+import asyncio
 import os
-import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Final
 
 from jobmgrd.archive.port import Archive
 from jobmgrd.call import Call, Empty
@@ -17,6 +18,9 @@ from jobmgrd.router import OWNER, Route
 from jobmgrd.store.port import Store
 from protocol.health import HealthReply
 from protocol.job_manager import PurgeStats
+
+PATIENCE: Final = 3.0
+"""Seconds that a file system has to say how full it is."""
 
 
 class Health:
@@ -44,22 +48,34 @@ class Health:
         """See Service."""
         return [Route("health.check", Empty, self.check, role=OWNER)]
 
-    def check(self, _call: Call, _request: Empty) -> HealthReply:
+    async def check(self, _call: Call, _request: Empty) -> HealthReply:
         """All findings."""
-        findings = examine(self._facts())
+        findings = examine(self._facts(await self._room()))
         return HealthReply(worst(findings), findings)
 
-    def _facts(self) -> Facts:
+    async def _room(self) -> int | None:
+        """Bytes that are left for the store; None if nobody tells.
+
+        Asked on a thread: a file system that hangs must not hold the event loop.
+        """
+        try:
+            async with asyncio.timeout(PATIENCE):
+                disk = await asyncio.to_thread(os.statvfs, self._statedir)
+        except TimeoutError:
+            return None
+        return disk.f_bavail * disk.f_frsize
+
+    def _facts(self, room: int | None) -> Facts:
         store, purge = self._store.stats(), self._purge_stats()
-        disk = os.statvfs(self._statedir)
-        self._clock()  # looks whether the wall clock has jumped
+        now = self._clock()  # looks whether the wall clock has jumped
         return Facts(
-            now=time.time(),
+            now=now + self._clock.jump,
             clock_jump=self._clock.jump,
             statedir=str(self._statedir),
-            room=disk.f_bavail * disk.f_frsize,
+            room=room,
             reserve=store.reserve,
             unwritten=self._commits.failure,
+            waiting=self._commits.waiting,
             inactive=store.inactive,
             limited=purge.age_limit != UNLIMITED or purge.num_limit != UNLIMITED,
             backlog=purge.backlog,

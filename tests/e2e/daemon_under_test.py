@@ -2,7 +2,8 @@
 
 KILL_AT, KILL_NTH: see tests/faulty_store.py. FAULT_SEED: see tests/scheduled_faults.py.
 LIES: see tests/lying_store.py. HANG: see tests/hanging_store.py.
-STOP_SECONDS: instead of the daemon's own. WALL_OFFSET: a file with seconds to add to the time.
+STOP_SECONDS: instead of the daemon's own. HEALTH: NAME=NUMBER, instead of a constant of
+jobmgrd/health.py. WALL_OFFSET: a file with seconds to add to the time.
 """
 
 import asyncio
@@ -15,7 +16,7 @@ from typing import cast
 import click
 
 from jobmgrd import daemon as daemon_module
-from jobmgrd import logs
+from jobmgrd import health, logs
 from jobmgrd.config import load
 from jobmgrd.daemon import Daemon
 from jobmgrd.store.port import Store
@@ -34,6 +35,9 @@ from tests.scheduled_faults import scheduled
 def main(config: Path, rundir: Path, statedir: Path) -> None:
     """Run the daemon."""
     logs.configure("info", "json")
+    if "HEALTH" in os.environ:
+        name, _, number = os.environ["HEALTH"].partition("=")
+        setattr(health, name, float(number))
     daemon_module.STOP_SECONDS = float(os.environ.get("STOP_SECONDS", daemon_module.STOP_SECONDS))  # type: ignore[misc]
     daemon = Daemon(load(config), config, rundir, statedir, make_store, wall)
     asyncio.run(daemon.run())

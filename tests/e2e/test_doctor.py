@@ -1,24 +1,54 @@
-"""jobmgr doctor, against daemons that are unwell, and the operations that it speaks of."""
+"""jobmgr doctor, against daemons that are unwell: each trouble is made, found, and mended."""
 
+import asyncio
+import errno
 import json
-import signal
-import socket
+import shutil
+import subprocess
+import threading
 import time
-from typing import Any
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final
 
 import pytest
+import zmq
 
 from jobmgrd.client import RpcError
+from jobmgrd.health import UNBOUNDED
+from jobmgrd.store.port import Changes
+from jobmgrd.store.sqlite import SqliteStore
+from protocol.message import Request
+from protocol.payload import encode
 from tests.cli.conftest import against
 from tests.conftest import DaemonProcess
+from tests.e2e.jobs import run_jobs, simulated, submit
+from tests.store.sample import ended
+
+ALONE: Final = ("unshare", "--user", "--map-root-user", "--mount")
+MOUNT: Final = 'mount -t tmpfs -o size=48m,mode=0700 tmpfs "$1" && shift && exec "$@"'
+"""Runs a program with a file system of its own at a directory."""
+SMALL_FILES: Final = 'ulimit -f 2048; exec "$@"'
+"""Runs a program that cannot write files of more than one or two MiB."""
 
 
 def troubles(daemon: DaemonProcess) -> dict[str, str]:
     """What the doctor does not find well, by name."""
     reply: dict[str, Any] = json.loads(against(daemon.uri)("doctor", "--json").stdout)
-    found = {f["name"]: f["text"] for f in reply["findings"] if f["level"] != "ok"}
-    assert bool(found) == (reply["status"] != "ok")
-    return found
+    unwell = [finding for finding in reply["findings"] if finding["level"] != "ok"]
+    assert bool(unwell) == (reply["status"] != "ok")
+    assert all(finding["advice"] for finding in unwell), "each says what to do"
+    return {finding["name"]: finding["text"] for finding in unwell}
+
+
+def wait_for_trouble(daemon: DaemonProcess, name: str, text: str | None) -> None:
+    """Look until this is found, or with None, until nothing of that name is."""
+    deadline = time.monotonic() + 20
+    while True:
+        found = troubles(daemon).get(name)
+        if found is None if text is None else (found or "").startswith(text):
+            return
+        assert time.monotonic() < deadline, found
 
 
 def test_a_daemon_that_is_well_and_one_that_was_killed(stopped_daemon: DaemonProcess) -> None:
@@ -59,41 +89,131 @@ def test_a_clock_that_jumped_and_an_archive_that_fails(stopped_daemon: DaemonPro
     assert troubles(daemon).keys() == {"archive"}
 
 
-def test_a_reload_is_told_to_systemd(stopped_daemon: DaemonProcess) -> None:
-    """RELOADING=1 with the time, then READY=1 (sd_notify(3)); the watchdog is fed meanwhile."""
+def test_a_clock_that_was_never_set(stopped_daemon: DaemonProcess) -> None:
+    """A machine without a battery begins in 1970; the time is taken over once it is known."""
     daemon = stopped_daemon
-    address = str(daemon.directory / "sd")
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
-        notify.bind(address)
-        notify.settimeout(20)
-        daemon.process = daemon.spawn(NOTIFY_SOCKET=address, WATCHDOG_USEC="200000")
-        seen: list[bytes] = []
-        while seen.count(b"WATCHDOG=1") < 2 or b"READY=1" not in seen:
-            seen.append(notify.recv(4096))
-        begun = time.monotonic_ns() // 1000
-        daemon.process.send_signal(signal.SIGHUP)
-        while not seen[-1].startswith(b"RELOADING=1\nMONOTONIC_USEC="):
-            seen.append(notify.recv(4096))
-        assert begun <= int(seen[-1].rpartition(b"=")[2]) <= time.monotonic_ns() // 1000
-        while seen[-1] != b"READY=1":
-            seen.append(notify.recv(4096))
-        daemon.process.terminate()
-        while seen[-1] != b"STOPPING=1":
-            seen.append(notify.recv(4096))
-    assert daemon.process.wait(20) == 0
+    offset = daemon.directory / "offset"
+    offset.write_text(str(-time.time() + 100))
+    daemon.module, daemon.environ = "tests.e2e.daemon_under_test", {"WALL_OFFSET": str(offset)}
+    daemon.start()
+    assert troubles(daemon) == {"clock": "the clock was never set: ages of jobs are wrong"}
+    offset.write_text("0")
+    assert "has jumped by" in troubles(daemon)["clock"]
+    daemon.reload()
+    assert troubles(daemon) == {}
 
 
-def test_a_stop_ends_every_stream_with_an_error(daemon: DaemonProcess) -> None:
-    """Followers are told that it stops, and do not hang; the exit is clean."""
-    topics = {"job-manager.events-journal": {}, "job-manager.purge-log": {"follow": True}}
-    with daemon.client() as client:
-        streams = [client.stream(topic, payload) for topic, payload in topics.items()]
-        journal = iter(streams[0])
-        next(journal)
-        client.rpc("job-manager.getinfo")
-        begun = time.monotonic()
-        assert daemon.stop() == 0
-        assert time.monotonic() - begun < 10
-        with pytest.raises(RpcError, match="the daemon is stopping"):
-            for _ in journal:
-                pass
+def test_a_full_disk(stopped_daemon: DaemonProcess) -> None:
+    """A file system of its own that something else fills; mended when that is gone."""
+    daemon = stopped_daemon
+    daemon.statedir.mkdir(mode=0o700)
+    daemon.wrapper = [*ALONE, "sh", "-c", MOUNT, "sh", str(daemon.statedir)]
+    if not shutil.which("unshare"):
+        pytest.skip("needs unshare(1)")
+    tried = subprocess.run([*daemon.wrapper, "true"], capture_output=True, check=False)
+    if tried.returncode:
+        pytest.skip(f"no file system of one's own here: {tried.stderr.decode().strip()}")
+    daemon.start()
+    assert daemon.process
+    (small,) = troubles(daemon).values()
+    assert small.startswith("the disk is full: ")  # 48 MiB, and half of them set aside
+    # what the process sees (proc_pid_root(5)), since the file system is in its namespace alone
+    filler = Path(f"/proc/{daemon.process.pid}/root{daemon.statedir}/filler")
+    fill(filler)
+    with pytest.raises(RpcError) as refused:
+        submit(daemon, simulated(environment={"X": "x" * (1 << 20)}))
+    assert refused.value.errnum == errno.ENOSPC
+    found = troubles(daemon)
+    assert found.keys() == {"disk", "store"}
+    assert found["disk"].startswith("the disk is full: 0 MiB left in ")
+    assert "disk is full" in found["store"]
+    filler.unlink()
+    run_jobs(daemon, 1)
+    assert troubles(daemon).keys() == {"disk"}
+
+
+def fill(filler: Path) -> None:
+    """Leave no room for anything else."""
+    with suppress(OSError), filler.open("ab", buffering=0) as file:
+        while file.write(bytes(4096)):
+            pass
+
+
+def test_writes_that_fail_and_a_reserve_that_is_gone(stopped_daemon: DaemonProcess) -> None:
+    """Whatever the reason: here, files may not grow (setrlimit(2))."""
+    daemon = stopped_daemon
+    daemon.wrapper = ["sh", "-c", SMALL_FILES, "sh"]
+    daemon.start()
+    assert troubles(daemon).keys() == {"store-reserve"}
+    with pytest.raises(RpcError) as refused:
+        submit(daemon, simulated(environment={"X": "x" * (3 << 20)}))
+    assert refused.value.errnum == errno.EFBIG
+    found = troubles(daemon)
+    assert found.keys() == {"store-reserve", "store"}
+    assert "File too large" in found["store"]
+    run_jobs(daemon, 1)
+    assert troubles(daemon).keys() == {"store-reserve"}
+
+
+def test_a_history_without_limits_and_a_backlog(stopped_daemon: DaemonProcess) -> None:
+    """Then it is limited, but purged too slowly, and then quickly enough."""
+    daemon = stopped_daemon
+    asyncio.run(keep(daemon.statedir / "jobs.sqlite", UNBOUNDED))
+    beats = '[heartbeat]\nperiod = "100ms"\n[job-manager]\n'
+    daemon.configure(beats)
+    daemon.start()
+    text = f"no limit is set: {UNBOUNDED} ended jobs are kept, and all to come"
+    assert troubles(daemon) == {"limits": text}
+    slow = beats + 'inactive-age-limit = "1h"\npurge-budget = '
+    daemon.configure(f'{slow}"1ms"')
+    daemon.reload()
+    wait_for_trouble(daemon, "purging", "purging is ")
+    assert "jobs should be gone" in troubles(daemon)["purging"]
+    daemon.configure(f'{slow}"50ms"')
+    daemon.reload()
+    wait_for_trouble(daemon, "purging", None)
+    assert troubles(daemon) == {}
+
+
+async def keep(path: Path, jobs: int) -> None:
+    """Make a store of jobs that ended long ago."""
+    path.parent.mkdir(mode=0o700)
+    store = SqliteStore(path, durability="os")
+    await store.open()
+    await store.write(Changes(ended=[ended(n) for n in range(1, jobs + 1)]))
+    await store.close()
+
+
+def test_a_client_that_does_not_read(stopped_daemon: DaemonProcess) -> None:
+    """What it asks for piles up, until it is refused again and again; the owner is told."""
+    daemon = stopped_daemon
+    daemon.module, daemon.environ = "tests.e2e.daemon_under_test", {"HEALTH": "REFUSALS=10"}
+    daemon.configure('[rpc]\nqueued-bytes-per-peer = "100k"\n')
+    daemon.start()
+    run_jobs(daemon, 30)
+    assert troubles(daemon) == {}
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    with context, context.socket(zmq.DEALER) as dealer:
+        dealer.setsockopt(zmq.LINGER, 0)
+        dealer.setsockopt(zmq.RCVHWM, 1)
+        dealer.connect(f"ipc://{daemon.uri}/rpc")
+        ask = encode({"max_entries": 0, "attrs": ["all"]})
+        for n in range(1, 1000):  # the first answers are in the buffers of its socket
+            dealer.send_multipart(Request("job-list.list", ask, matchtag=n).frames())
+        wait_for_trouble(daemon, "refusals", "since the start, clients met [rpc] queued-bytes-per")
+
+
+def test_a_file_system_that_hangs(stopped_daemon: DaemonProcess) -> None:
+    """Requests wait, and the daemon says for what; all goes on when it comes back."""
+    daemon = stopped_daemon
+    hang = daemon.directory / "hang"
+    daemon.module = "tests.e2e.daemon_under_test"
+    daemon.environ = {"HANG": str(hang), "HEALTH": "STALLED=0.5"}
+    daemon.start()
+    hang.touch()
+    asking = threading.Thread(target=lambda: submit(daemon, simulated()))
+    asking.start()
+    wait_for_trouble(daemon, "store", "a write has not come back for ")
+    hang.unlink()
+    asking.join()
+    wait_for_trouble(daemon, "store", None)
