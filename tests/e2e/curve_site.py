@@ -1,6 +1,7 @@
 """A daemon that is reached over tcp with CURVE keys, and clients that have such keys."""
 
 import socket
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -12,6 +13,7 @@ from tests.conftest import DaemonProcess
 
 GUEST: Final = 4242
 WAIT: Final = 10_000
+NO_OPTIONS: Final[Mapping[int, int]] = {}
 
 
 def free_port() -> int:
@@ -62,13 +64,21 @@ class Site:
         """A client with this key."""
         return BlockingClient(uri or self.rpc, 10, key=str(key), server_key=str(self.server))
 
-    def socket(self, kind: int, endpoint: str, key: Path | None) -> "zmq.Socket[bytes]":
+    def socket(
+        self,
+        kind: int,
+        endpoint: str,
+        key: Path | None,
+        options: Mapping[int, int] = NO_OPTIONS,
+    ) -> "zmq.Socket[bytes]":
         """A raw socket, with or without a key."""
         sock: zmq.Socket[bytes] = zmq.Context.instance().socket(kind)
         sock.setsockopt(zmq.LINGER, 0)
         sock.setsockopt(zmq.RCVTIMEO, WAIT)
         if key is not None:
             Curve(read_secret(key), read_public(self.server)).apply(sock)
+        for option, value in options.items():
+            sock.setsockopt(option, value)
         sock.connect(endpoint)
         return sock
 

@@ -9,11 +9,11 @@ claims another user, another role or both are answered the same.
 import asyncio
 import errno
 import os
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple
 
 import pytest
 import zmq
@@ -31,16 +31,12 @@ from protocol.message import (
     ROLE_USER,
     UNKNOWN,
     Cred,
-    Request,
-    Response,
-    decode,
 )
-from protocol.payload import decode as decode_payload
-from protocol.payload import encode
 from scripts.topics import assembled
 from tests.asked import ABOUT, LATE, UNSCOPED, said_of, table
 from tests.conftest import DaemonProcess
 from tests.e2e.curve_site import Site
+from tests.e2e.raw_clients import BY_KEY_OR_KERNEL, RawClient, acting_as, may_act_as
 from tests.local_client import EVENT, LocalClient, message
 
 OWNER: Final = os.getuid()
@@ -100,91 +96,11 @@ class Verdict(NamedTuple):
     jobs: tuple[int, ...] = ()
 
 
-class Client(Protocol):
-    """A connection of somebody that sends whatever header it is told to."""
-
-    def send(self, topic: str, body: Mapping[str, Any], tag: int, flags: int, claim: Cred) -> None:
-        """Send a request."""
-
-    def receive(self) -> tuple[int, int, str, dict[str, Any]]:
-        """The next response: matchtag, errnum, text, value."""
-
-    def close(self) -> None:
-        """Disconnect."""
-
-
-class OverTcp:
-    """By a key."""
-
-    def __init__(self, site: Site, who: str) -> None:
-        self._socket = site.socket(zmq.DEALER, site.rpc, site.keys / f"{who}.key")
-
-    def send(self, topic: str, body: Mapping[str, Any], tag: int, flags: int, claim: Cred) -> None:
-        """See Client."""
-        request = Request(topic, encode(body), claim, matchtag=tag, flags=flags)
-        self._socket.send_multipart(request.frames())
-
-    def receive(self) -> tuple[int, int, str, dict[str, Any]]:
-        """See Client."""
-        answer = decode(self._socket.recv_multipart())
-        assert isinstance(answer, Response)
-        value = {} if answer.errnum else decode_payload(answer.payload)
-        text = answer.error_text if answer.errnum else ""
-        return answer.matchtag, answer.errnum, text, value
-
-    def close(self) -> None:
-        """See Client."""
-        self._socket.close()
-
-
-class OverLocal:
-    """By the word of the kernel, as whatever user connects."""
-
-    def __init__(self, site: Site, who: str) -> None:
-        with acting_as(ACTORS[who]):
-            self._client = LocalClient(site.daemon.rundir)
-
-    def send(self, topic: str, body: Mapping[str, Any], tag: int, flags: int, claim: Cred) -> None:
-        """See Client."""
-        payload = encode(body)
-        who = {"userid": claim.userid, "rolemask": claim.rolemask}
-        data = message(topic, payload, matchtag=tag, flags=flags, **who)
-        self._client.socket.sendall(data)
-
-    def receive(self) -> tuple[int, int, str, dict[str, Any]]:
-        """See Client."""
-        answer = self._client.receive()
-        value = {} if answer.number else decode_payload(answer.payload)
-        return answer.matchtag, answer.number, answer.text if answer.number else "", value
-
-    def close(self) -> None:
-        """See Client."""
-        self._client.socket.close()
-
-
-TRANSPORTS: Final[Mapping[str, Callable[[Site, str], Client]]] = {
-    "tcp": OverTcp,
-    "local": OverLocal,
-}
-
-
-@contextmanager
-def acting_as(userid: int) -> Iterator[None]:
-    """Be another user for a while, which root may."""
-    me = os.geteuid()
-    if userid != me:
-        os.seteuid(userid)
-    try:
-        yield
-    finally:
-        os.seteuid(me)
-
-
-def ask(client: Client, topic: str, body: Mapping[str, Any], claim: Cred) -> Any:  # noqa: ANN401
+def ask(client: RawClient, topic: str, body: Mapping[str, Any], claim: Cred) -> Any:  # noqa: ANN401
     """The value that answers a request, or its errnum."""
-    client.send(topic, body, 1, 0, claim)
-    _, errnum, _, value = client.receive()
-    return errnum or value
+    client.send(topic, body, 1, claim=claim)
+    answer = client.receive()
+    return answer.errnum or answer.value
 
 
 def await_start(client: BlockingClient, id: int) -> None:
@@ -196,7 +112,7 @@ def await_start(client: BlockingClient, id: int) -> None:
 class Walk:
     """Asks every topic on one connection."""
 
-    def __init__(self, client: Client, job: int) -> None:
+    def __init__(self, client: RawClient, job: int) -> None:
         self._client = client
         self._job = job
         self._tag = 0
@@ -271,15 +187,15 @@ def house(request: pytest.FixtureRequest) -> Iterator[tuple[Site, bool, int]]:
 
 
 @pytest.mark.parametrize("who", ACTORS)
-@pytest.mark.parametrize("transport", TRANSPORTS)
+@pytest.mark.parametrize("transport", BY_KEY_OR_KERNEL)
 def test_what_a_header_claims_changes_no_verdict(
     house: tuple[Site, bool, int], transport: str, who: str
 ) -> None:
     """And the verdict is that of SECURITY.md."""
     site, private, job = house
-    if transport == "local" and os.geteuid() not in (0, ACTORS[who]):
+    if transport == "local" and not may_act_as(ACTORS[who]):
         pytest.skip("only root can be another user")
-    client = TRANSPORTS[transport](site, who)
+    client = BY_KEY_OR_KERNEL[transport](site, who, ACTORS[who])
     with closing(client):
         walk, said = Walk(client, job), table()
         allowed = {route.topic: expected(said, route, who, private=private) for route in TABLE}
@@ -307,18 +223,18 @@ def test_what_a_header_claims_changes_no_verdict(
                 assert forged[route.topic] == honest[route.topic], (route.topic, claim)
 
 
-@pytest.mark.parametrize("transport", TRANSPORTS)
+@pytest.mark.parametrize("transport", BY_KEY_OR_KERNEL)
 @pytest.mark.parametrize("claim", [Cred(OWNER, ROLE_OWNER), Cred(OTHER, ROLE_OWNER)])
 def test_what_a_guest_does_is_recorded_under_its_own_name(
     house: tuple[Site, bool, int], transport: str, claim: Cred
 ) -> None:
     """Jobs, exceptions and urgencies; and who claims to be somebody writes no memo for them."""
     site, _, job = house
-    if transport == "local" and os.geteuid() != 0:
+    if transport == "local" and not may_act_as(MINE):
         pytest.skip("only root can be another user")
     with (
-        closing(TRANSPORTS[transport](site, "mine")) as mine,
-        closing(TRANSPORTS[transport](site, "other")) as other,
+        closing(BY_KEY_OR_KERNEL[transport](site, "mine", ACTORS["mine"])) as mine,
+        closing(BY_KEY_OR_KERNEL[transport](site, "other", ACTORS["other"])) as other,
     ):
         spec = from_command(["true"], attributes=LONG)
         held = ask(mine, "job-ingest.submit", {"jobspec": spec, "urgency": 0}, claim)["id"]
@@ -337,7 +253,7 @@ def test_what_a_guest_does_is_recorded_under_its_own_name(
     assert "somebody else" not in str(log)
 
 
-@pytest.mark.parametrize("transport", TRANSPORTS)
+@pytest.mark.parametrize("transport", BY_KEY_OR_KERNEL)
 def test_a_purge_is_recorded_under_the_owners_name(
     house: tuple[Site, bool, int], transport: str
 ) -> None:
@@ -348,16 +264,16 @@ def test_a_purge_is_recorded_under_the_owners_name(
     with site.daemon.client() as client:
         assert list(client.stream("job-info.eventlog-watch", {"id": id, "path": "eventlog"}))
         body = {"id": id, "force": True}
-        if transport == "tcp" or os.geteuid() == 0:
-            with closing(TRANSPORTS[transport](site, "mine")) as guest:
+        if transport == "tcp" or may_act_as(MINE):
+            with closing(BY_KEY_OR_KERNEL[transport](site, "mine", ACTORS["mine"])) as guest:
                 assert ask(guest, "job-manager.purge-id", body, CLAIMS[-1]) == errno.EPERM
-        with closing(TRANSPORTS[transport](site, "owner")) as owner:
+        with closing(BY_KEY_OR_KERNEL[transport](site, "owner", ACTORS["owner"])) as owner:
             answer = ask(owner, "job-manager.purge-id", body, Cred(MINE, ROLE_OWNER))
         (*_, record) = client.stream("job-manager.purge-log", {"since": answer["seq"] - 1})
         assert (record["jobs"], record["userid"]) == ([id], OWNER)
 
 
-@pytest.mark.parametrize("transport", TRANSPORTS)
+@pytest.mark.parametrize("transport", BY_KEY_OR_KERNEL)
 def test_an_event_is_published_under_the_name_of_its_sender(
     house: tuple[Site, bool, int], transport: str
 ) -> None:
@@ -366,18 +282,18 @@ def test_an_event_is_published_under_the_name_of_its_sender(
     body = {"topic": "forged", "flags": 0}
     with LocalClient(site.daemon.rundir) as listener:
         assert listener.ask("event.subscribe", {"topic": "forged"}).number == 0
-        if transport == "tcp" or os.geteuid() == 0:
-            with closing(TRANSPORTS[transport](site, "mine")) as guest:
+        if transport == "tcp" or may_act_as(MINE):
+            with closing(BY_KEY_OR_KERNEL[transport](site, "mine", ACTORS["mine"])) as guest:
                 for claim in CLAIMS:
                     assert ask(guest, "event.publish", body, claim) == errno.EPERM
-        if transport == "local" and os.geteuid() == 0:
+        if transport == "local" and may_act_as(MINE):
             with acting_as(MINE):
                 guest_itself = LocalClient(site.daemon.rundir)
             lie = message("forged.event", type=EVENT, userid=OWNER, rolemask=ROLE_OWNER)
             guest_itself.socket.sendall(lie)
             assert guest_itself.ask("job-manager.ping", {}).number == 0
             guest_itself.socket.close()
-        with closing(TRANSPORTS[transport](site, "owner")) as owner:
+        with closing(BY_KEY_OR_KERNEL[transport](site, "owner", ACTORS["owner"])) as owner:
             assert "seq" in ask(owner, "event.publish", body, Cred(MINE, ROLE_OWNER))
         event = listener.event()
     role = ROLE_OWNER | (ROLE_LOCAL if transport == "local" else 0)
