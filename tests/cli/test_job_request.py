@@ -30,6 +30,7 @@ def test_options_are_the_jobspec() -> None:
     """Every option is where RFC 14 and RFC 25 have it."""
     made = request(
         *("-n4", "-c2", "-g1", "-t", "1.5h", "--job-name=sim", "--queue=batch", "--cwd=/tmp"),
+        "--bank=physics",
         *("--output=out", "--error=err", "--urgency=expedite", "--flags=waitable,debug"),
         *("--setattr=user.comment=hi", '--setattr=a.b={"c":[1]}', "--setattr=on", "./x", "-n9"),
     )
@@ -37,7 +38,7 @@ def test_options_are_the_jobspec() -> None:
     spec = parse(made.jobspec)
     assert spec.command == ("./x", "-n9")
     assert (spec.ntasks, spec.ncores, spec.ngpus, spec.duration) == (4, 8, 4, 5400.0)
-    assert (spec.name, spec.queue, spec.cwd) == ("sim", "batch", "/tmp")
+    assert (spec.name, spec.queue, spec.bank, spec.cwd) == ("sim", "batch", "physics", "/tmp")
     assert (spec.shell.stdout, spec.shell.stderr) == ("out", "err")
     assert made.jobspec["attributes"]["user"] == {"comment": "hi"}
     assert made.jobspec["attributes"]["system"]["a"] == {"b": {"c": [1]}}

@@ -210,10 +210,11 @@ def test_submit_watches_many(shared_daemon: DaemonProcess) -> None:
     words = ("submit", "--quiet", "--cc=1-5", "--watch", "sh", "-c", "echo {cc}; exit {cc}")
     done = run(shared_daemon, *words)
     assert (done.returncode, sorted(done.stdout.split())) == (5, [b"1", b"2", b"3", b"4", b"5"])
-    bar = ("submit", "--quiet", "--cc=1-3", "--wait", "--progress", "sleep", "0.2")
+    bar = ("submit", "--quiet", "--cc=1-3", "--wait", "--progress", "--jps", "sleep", "0.2")
     with terminal(shared_daemon, *bar) as screen:
         screen.until(b"waiting for jobs")
         screen.until(b"3/3")
+        screen.until(b" job/s")
         assert screen.end() == 0
 
 

@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from jobmgrd.cli.failure import INTERRUPTED
 from jobmgrd.cli.jobmgr import cli
 from protocol import jobid
+from protocol.jobspec import parse
 from tests.cli.conftest import Jobmgr
 from tests.conftest import DaemonProcess
 from tests.e2e.jobs import wait_for
@@ -113,6 +114,52 @@ def test_wait_exits_with_the_largest_exit_code(jobmgr: Jobmgr) -> None:
     result = jobmgr("job", "wait", "-v", *ids)
     assert result.exit_code == 4
     assert result.stdout.splitlines()[1] == f"{ids[1]}: exit code 4"
+
+
+def test_bcc_submits_jobs_that_do_not_know_their_number(jobmgr: Jobmgr) -> None:
+    """As --cc, but for the variable."""
+    command = ("--watch", "--quiet", "sh", "-c", "echo {cc} ${FLUX_JOB_CC-unset}")
+    assert jobmgr("submit", "--bcc=5", *command).stdout == "5 unset\n"
+    assert jobmgr("submit", "--cc=5", *command).stdout == "5 5\n"
+    both = jobmgr("submit", "--cc=1", "--bcc=1", "true")
+    assert (both.exit_code, both.stderr.splitlines()[-1]) == (
+        2,
+        "Error: Give one of --cc and --bcc.",
+    )
+
+
+def test_a_dry_run_prints_the_jobspec_and_submits_nothing(lonely_jobmgr: Jobmgr) -> None:
+    """A line a job, as submit, run and batch would have it; no daemon is needed."""
+    lines = lonely_jobmgr("submit", "--dry-run", "--cc=1-2", "echo", "{cc}").stdout.splitlines()
+    specs = [json.loads(line) for line in lines]
+    assert [spec["tasks"][0]["command"] for spec in specs] == [["echo", "1"], ["echo", "2"]]
+    assert specs[1]["attributes"]["system"]["environment"]["FLUX_JOB_CC"] == "2"
+    ran = json.loads(lonely_jobmgr("run", "--dry-run", "-n3", "true").stdout)
+    assert parse(ran).ntasks == 3
+    batch = json.loads(lonely_jobmgr("batch", "--dry-run", "--wrap", "make", "test").stdout)
+    assert "make test" in batch["attributes"]["system"]["files"]["script"]["data"]
+
+
+def test_log_files_take_what_would_be_on_the_terminal(jobmgr: Jobmgr, tmp_path: Path) -> None:
+    """A file a job with {cc}; errors of their own, or with the rest; none is left of before."""
+    (tmp_path / "1").write_text("old")
+    words = ("--watch", f"--log={tmp_path}/{{cc}}", "sh", "-c", "echo out {cc}; echo err >&2")
+    done = jobmgr("submit", "--cc=1-2", *words)
+    assert (done.exit_code, done.output) == (0, "")
+    for cc in "12":
+        id_, *lines = (tmp_path / cc).read_text().splitlines()
+        assert id_.startswith("ƒ")
+        assert sorted(lines) == ["err", f"out {cc}"]
+    apart = jobmgr("submit", "--quiet", f"--log-stderr={tmp_path}/err", *words)
+    assert (apart.output, (tmp_path / "err").read_text()) == ("", "err\n")
+    refused = jobmgr("submit", "--cc=1-9", "-n99999", f"--log={tmp_path}/all", "true")
+    assert (refused.exit_code, refused.output) == (1, "")
+    assert (tmp_path / "all").read_text().startswith("jobmgr: submit: unsatisfiable request")
+    nowhere = jobmgr("submit", f"--log={tmp_path}/no/where", "true")
+    assert (nowhere.exit_code, nowhere.stdout) == (1, "")
+    assert (
+        nowhere.stderr == f"jobmgr: cannot write {tmp_path}/no/where: No such file or directory\n"
+    )
 
 
 def test_a_refused_submit_says_why(jobmgr: Jobmgr) -> None:

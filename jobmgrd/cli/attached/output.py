@@ -2,7 +2,7 @@
 
 import sys
 from collections import deque
-from typing import IO, NamedTuple
+from typing import NamedTuple, Protocol
 
 from jobmgrd.cli.job.outcome import WATCH, entries
 from jobmgrd.client import Client
@@ -24,11 +24,29 @@ class OutputView(NamedTuple):
     tail: int | None = None
 
 
+class Sink(Protocol):
+    """Takes bytes, as a binary file does."""
+
+    def write(self, data: bytes, /) -> int:
+        """Write them."""
+
+    def flush(self) -> None:
+        """Let others see them."""
+
+
+class Sinks(NamedTuple):
+    """Where stdout and stderr go."""
+
+    out: Sink
+    err: Sink
+
+
 class Screen:
     """Writes chunks; where lines are labeled, a line waits for its end."""
 
-    def __init__(self, view: OutputView) -> None:
+    def __init__(self, view: OutputView, sinks: Sinks | None = None) -> None:
         self._view = view
+        self._sinks = sinks or Sinks(sys.stdout.buffer, sys.stderr.buffer)
         self._plain = not (view.label or view.prefix)
         self._rests: dict[tuple[str, int], bytes] = {}
 
@@ -43,12 +61,12 @@ class Screen:
             context = entry.context or {}
             to = f" to {context['path']}" if "path" in context else ""
             line = f"{context.get('rank')}: {context.get('stream')} redirected{to}\n"
-            _write(sys.stderr.buffer, line.encode())
+            write(self._sinks.err, line.encode())
         if chunk is None:
             return
-        stream = sys.stderr.buffer if chunk.stream == "stderr" else sys.stdout.buffer
+        stream = self._sinks.err if chunk.stream == "stderr" else self._sinks.out
         if self._plain:
-            _write(stream, chunk.data)
+            write(stream, chunk.data)
             return
         key = chunk.stream, chunk.rank
         lines = (self._rests.pop(key, b"") + chunk.data).splitlines(keepends=True)
@@ -58,17 +76,19 @@ class Screen:
             else:
                 self._rests[key] = lines.pop()
         label = self._view.prefix + (f"{chunk.rank}: " if self._view.label else "")
-        _write(stream, b"".join(label.encode() + line for line in lines))
+        write(stream, b"".join(label.encode() + line for line in lines))
 
 
-async def show_output(client: Client, id_: int, view: OutputView) -> None:
+async def show_output(
+    client: Client, id_: int, view: OutputView, sinks: Sinks | None = None
+) -> None:
     """Show a job's output until its end.
 
     Raises:
         RpcError: there is no such job.
         BrokenPipeError: nobody reads ours.
     """
-    screen = Screen(view)
+    screen = Screen(view, sinks)
     last: deque[Entry] | None = None if view.tail is None else deque(maxlen=view.tail)
     flags = 0 if last is None else WATCH_INITIAL_SENTINEL
     request = {"id": id_, "path": "guest.output", "flags": flags}
@@ -85,7 +105,8 @@ async def show_output(client: Client, id_: int, view: OutputView) -> None:
                 last.append(entry)
 
 
-def _write(stream: "IO[bytes]", data: bytes) -> None:
+def write(stream: Sink, data: bytes) -> None:
+    """Write at once: others may read what we wrote while we wait."""
     if data:
         stream.write(data)
         stream.flush()

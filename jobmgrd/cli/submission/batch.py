@@ -11,7 +11,13 @@ from jobmgrd.cli.connection import connect_async
 from jobmgrd.cli.failure import CommandError, about
 from jobmgrd.cli.job.outcome import until
 from jobmgrd.cli.lazy import examples
-from jobmgrd.cli.submission.request import JobOptions, job_options, requester
+from jobmgrd.cli.submission.request import (
+    DRY_RUN,
+    JobOptions,
+    job_options,
+    print_jobspec,
+    requester,
+)
 from jobmgrd.cli.words.ids import spelled
 from protocol import directives
 from protocol.errors import FormatError
@@ -89,6 +95,7 @@ def _read(words: tuple[str, ...]) -> tuple[str, str]:
     ),
 )
 @job_options
+@DRY_RUN
 @click.option("--wrap", is_flag=True, help="Run the words as a script of /bin/sh.")
 @click.option("--wait", is_flag=True, help="Wait for the job; exit with its exit code.")
 @click.option("--quiet", is_flag=True, help="Print no id.")
@@ -99,6 +106,7 @@ def batch(
     /,
     words: tuple[str, ...],
     *,
+    dry_run: bool,
     wrap: bool,
     wait: bool,
     quiet: bool,
@@ -124,7 +132,11 @@ def batch(
     )
     arguments = () if wrap else words[1:]
     request = requester(given, ["{{tmpdir}}/" + _SCRIPT, *arguments])(None)
-    ctx.exit(asyncio.run(_submit(_as_script(request, ctx.meta[_SCRIPT]), wait=wait, quiet=quiet)))
+    request = _as_script(request, ctx.meta[_SCRIPT])
+    if dry_run:
+        print_jobspec(request)
+        return
+    ctx.exit(asyncio.run(_submit(request, wait=wait, quiet=quiet)))
 
 
 def _as_script(request: SubmitRequest, script: str) -> SubmitRequest:

@@ -1,5 +1,6 @@
 """The options that describe a job, shared by submit and run, and the request they make."""
 
+import json
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -98,7 +99,9 @@ _OPTIONS: Final = (
     click.option(
         "-l", "--label-io", is_flag=True, help="Prefix lines of output with the task's rank."
     ),
+    click.option("-B", "--bank", metavar="NAME", help="Charge the job to this bank."),
     click.option(
+        "-S",
         "--setattr",
         "attributes",
         type=AssignmentType(key_alone=True),
@@ -126,6 +129,7 @@ class JobOptions(NamedTuple):
     urgency: int
     job_name: str | None
     queue: str | None
+    bank: str | None
     cwd: str | None
     env: Sequence[str]
     input: str | None
@@ -147,15 +151,27 @@ class JobOptions(NamedTuple):
         return cls(**own, shell=shell)
 
 
+DRY_RUN: Final = click.option(
+    "--dry-run", is_flag=True, help="Submit nothing: print the jobspec, as JSON."
+)
+
+
+def print_jobspec(request: SubmitRequest) -> None:
+    """What a dry run does."""
+    click.echo(json.dumps(request.jobspec, ensure_ascii=False))
+
+
 def job_options(function: F) -> F:
     """Give a command these options; it gets them as keywords, for `JobOptions.of`."""
     return reduce(lambda decorated, option: option(decorated), reversed(_OPTIONS), function)
 
 
 def requester(
-    options: JobOptions, command: Sequence[str]
+    options: JobOptions, command: Sequence[str], *, told: bool = True
 ) -> Callable[[int | None], "SubmitRequest"]:
     """A function from an id of --cc (None: there is no --cc) to the request for its job.
+
+    `told`: the job finds the id in its environment.
 
     Raises:
         CommandError, UsageError: the options make no job.
@@ -164,24 +180,26 @@ def requester(
     flags = _flags(options.flags)
     cwd = str(Path(options.cwd or ".").absolute())
     attributes = options.shell.attributes() | dict(options.attributes)
+    if options.bank:
+        attributes["bank"] = options.bank
     if options.requires:
         attributes["constraints"] = constraints(options.requires)
     resources = _resources(options)
 
     def request(cc: int | None) -> SubmitRequest:
-        waits = dependencies([_fill(uri, cc) for uri in options.dependencies], options.begin_time)
-        own = variables if cc is None else {**variables, "FLUX_JOB_CC": str(cc)}
+        waits = dependencies([fill(uri, cc) for uri in options.dependencies], options.begin_time)
+        own = variables if cc is None or not told else {**variables, "FLUX_JOB_CC": str(cc)}
         jobspec = from_command(
-            [_fill(word, cc) for word in command],
+            [fill(word, cc) for word in command],
             **resources,
             duration=options.time_limit,
             cwd=cwd,
             environment=own,
-            name=options.job_name and _fill(options.job_name, cc),
+            name=options.job_name and fill(options.job_name, cc),
             queue=options.queue,
-            input=options.input and _fill(options.input, cc),
-            output=options.output and _fill(options.output, cc),
-            error=options.error and _fill(options.error, cc),
+            input=options.input and fill(options.input, cc),
+            output=options.output and fill(options.output, cc),
+            error=options.error and fill(options.error, cc),
             label_io=options.label_io,
             attributes=attributes | ({"dependencies": waits} if waits else {}),
         )
@@ -219,7 +237,8 @@ def _resources(options: JobOptions) -> dict[str, Any]:
     }
 
 
-def _fill(text: str, cc: int | None) -> str:
+def fill(text: str, cc: int | None) -> str:
+    """A text of the command line, with the id for {cc}."""
     return text if cc is None else _CC.sub(str(cc), text)
 
 

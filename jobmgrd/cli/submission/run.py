@@ -10,7 +10,13 @@ from jobmgrd.cli.attached.session import Attachment, attach
 from jobmgrd.cli.connection import connect_async
 from jobmgrd.cli.failure import about
 from jobmgrd.cli.lazy import examples
-from jobmgrd.cli.submission.request import JobOptions, job_options, requester
+from jobmgrd.cli.submission.request import (
+    DRY_RUN,
+    JobOptions,
+    job_options,
+    print_jobspec,
+    requester,
+)
 from protocol import idset
 from protocol.errors import FormatError
 from protocol.job_manager import SubmitReply, SubmitRequest
@@ -27,6 +33,7 @@ from protocol.job_manager import SubmitReply, SubmitRequest
     ),
 )
 @job_options
+@DRY_RUN
 @click.option("--wait-event", metavar="NAME", help="Leave the job to itself at this event.")
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 @click.pass_context
@@ -35,6 +42,8 @@ def run(
     /,
     command: tuple[str, ...],
     wait_event: str | None,
+    *,
+    dry_run: bool,
     **options: Any,  # noqa: ANN401 - the keywords of JobOptions
 ) -> None:
     """Submit a job that runs COMMAND, show its output, and exit with its exit code.
@@ -46,6 +55,9 @@ def run(
     given = JobOptions.of(options)
     ranks, file = _input(given.input)
     request = requester(given._replace(input=file), command)(None)
+    if dry_run:
+        print_jobspec(request)
+        return
     how = Attachment(OutputView(label=given.label_io), until=wait_event, ranks=ranks)
     ctx.exit(asyncio.run(_run(request, how)))
 

@@ -2,19 +2,27 @@
 
 import asyncio
 import os
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import click
 
-from jobmgrd.cli.attached.output import OutputView, show_output
+from jobmgrd.cli.attached.output import OutputView, Sink, Sinks, show_output, write
 from jobmgrd.cli.connection import connect_async
 from jobmgrd.cli.failure import complain
 from jobmgrd.cli.job.outcome import until
 from jobmgrd.cli.lazy import examples
 from jobmgrd.cli.pipelined import each
 from jobmgrd.cli.progress import progress
-from jobmgrd.cli.submission.request import JobOptions, job_options, requester
+from jobmgrd.cli.submission.log import Log
+from jobmgrd.cli.submission.request import (
+    DRY_RUN,
+    JobOptions,
+    job_options,
+    print_jobspec,
+    requester,
+)
 from jobmgrd.cli.words.ids import spelled
 from jobmgrd.client import Client
 from protocol import idset
@@ -55,16 +63,21 @@ class IdsetType(click.ParamType[tuple[int, ...]]):
     ),
 )
 @job_options
+@DRY_RUN
 @click.option(
     "--cc",
     type=IdsetType(),
-    help="Submit one job for each id; {cc} in the command, --input, --output, --error and "
-    "--job-name is replaced by the id, and FLUX_JOB_CC is set to it.",
+    help="Submit one job for each id; {cc} in the command, --input, --output, --error, --job-name "
+    "and --log is replaced by the id, and FLUX_JOB_CC is set to it.",
 )
+@click.option("--bcc", type=IdsetType(), help="As --cc, without FLUX_JOB_CC.")
 @click.option("--wait", is_flag=True, help="Wait for all jobs; exit with the largest exit code.")
 @click.option("--wait-event", metavar="NAME", help="Wait until all jobs have had this event.")
 @click.option("--watch", is_flag=True, help="Wait for all jobs, and show their output.")
 @click.option("--progress", "bar", is_flag=True, help="Show a bar on a terminal.")
+@click.option("--jps", is_flag=True, help="With --progress, show how many jobs a second.")
+@click.option("--log", metavar="FILE", help="Write ids, output and errors to this file.")
+@click.option("--log-stderr", metavar="FILE", help="Write errors and stderr to this file.")
 @click.option("--quiet", is_flag=True, help="Print no ids.")
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 @click.pass_context
@@ -72,12 +85,17 @@ def submit(
     ctx: click.Context,
     /,
     cc: tuple[int, ...] | None,
+    bcc: tuple[int, ...] | None,
     wait_event: str | None,
+    log: str | None,
+    log_stderr: str | None,
     command: tuple[str, ...],
     *,
+    dry_run: bool,
     wait: bool,
     watch: bool,
     bar: bool,
+    jps: bool,
     quiet: bool,
     **options: Any,  # noqa: ANN401 - the keywords of JobOptions
 ) -> None:
@@ -87,11 +105,22 @@ def submit(
     nothing to read unless --input names a file; its output is kept with it (see: jobmgr attach), or
     goes to --output.
     """
+    if cc is not None and bcc is not None:
+        raise click.UsageError("Give one of --cc and --bcc.")
+    if jps and not bar:
+        raise click.UsageError("--jps goes with --progress.")
     given = JobOptions.of(options)
-    request = requester(given._replace(input=given.input or os.devnull), command)
+    given = given._replace(input=given.input or os.devnull)
+    request = requester(given, command, told=bcc is None)
+    ccs = cc or bcc or (None,)
+    if dry_run:
+        for one in ccs:
+            print_jobspec(request(one))
+        return
     view = OutputView(label=given.label_io) if watch else None
     awaiting = Awaiting(wait or watch, wait_event, view)
-    ctx.exit(asyncio.run(_submit(request, cc or (None,), awaiting, bar=bar, quiet=quiet)))
+    bulk = Bulk(request, awaiting, bar=bar, jps=jps, quiet=quiet)
+    ctx.exit(asyncio.run(bulk.submit(ccs, Log(log, log_stderr, ccs))))
 
 
 class Awaiting(NamedTuple):
@@ -105,54 +134,68 @@ class Awaiting(NamedTuple):
         return self.end or self.event is not None
 
 
-async def _submit(
-    request: Callable[[int | None], SubmitRequest],
-    ccs: Sequence[int | None],
-    awaiting: Awaiting,
-    *,
-    bar: bool,
-    quiet: bool,
-) -> int:
-    waiting: list[asyncio.Task[int]] = []
-    label = "waiting for jobs" if awaiting else "submitting jobs"
-    async with connect_async() as client:
-        with progress(label, lambda: len(ccs), hidden=not bar) as advance:
+class Bulk(NamedTuple):
+    """How jobs are submitted, many at once, and what is waited for and said."""
 
-            async def wait(id_: int) -> int:
-                code = await _exit_code(client, id_, awaiting)
-                advance(1)
-                return code
+    request: Callable[[int | None], SubmitRequest]
+    awaiting: Awaiting
+    bar: bool
+    jps: bool
+    quiet: bool
 
-            async def one(cc: int | None) -> None:
-                try:
-                    id_ = (await client.rpc("job-ingest.submit", request(cc), reply=SubmitReply)).id
-                except RpcError:
+    async def submit(self, ccs: Sequence[int | None], logs: Log) -> int:
+        """Submit a job for each id, and wait. Returns the largest exit code."""
+        waiting: list[asyncio.Task[int]] = []
+        label = "waiting for jobs" if self.awaiting else "submitting jobs"
+        rate = "job/s" if self.jps else ""
+        refused: dict[tuple[Sink, str], None] = {}  # each is said once
+        async with connect_async() as client:
+            with progress(label, lambda: len(ccs), hidden=not self.bar, rate=rate) as advance:
+
+                async def wait(id_: int, sinks: Sinks) -> int:
+                    code = await _exit_code(client, id_, self.awaiting, sinks)
                     advance(1)
-                    raise
-                if not quiet:
-                    click.echo(spelled(id_))
-                if awaiting:
-                    waiting.append(asyncio.create_task(wait(id_)))
-                else:
-                    advance(1)
+                    return code
 
-            refusals = [error for error in await each(one, ccs) if error is not None]
-            for text in dict.fromkeys(map(str, refusals)):
-                complain(f"submit: {text}")
-            return max([1 if refusals else 0, *[await task for task in waiting]])
+                async def one(cc: int | None) -> None:
+                    sinks, job = logs.of(cc), self.request(cc)
+                    try:
+                        id_ = (await client.rpc("job-ingest.submit", job, reply=SubmitReply)).id
+                    except RpcError as error:
+                        refused[sinks.err, f"submit: {error}"] = None
+                        advance(1)
+                        return
+                    if not self.quiet:
+                        write(sinks.out, f"{spelled(id_)}\n".encode())
+                    if self.awaiting:
+                        waiting.append(asyncio.create_task(wait(id_, sinks)))
+                    else:
+                        advance(1)
+
+                await each(one, ccs)
+                for sink, text in refused:
+                    _complain(sink, text)
+                return max([1 if refused else 0, *[await task for task in waiting]])
 
 
-async def _exit_code(client: Client, id_: int, awaiting: Awaiting) -> int:
+def _complain(sink: Sink, text: str) -> None:
+    if sink is sys.stderr.buffer:
+        complain(text)
+    else:
+        write(sink, f"jobmgr: {text}\n".encode())
+
+
+async def _exit_code(client: Client, id_: int, awaiting: Awaiting, sinks: Sinks) -> int:
     """The exit code of a job once it has come so far; of one that cannot be watched, 1."""
     try:
         if awaiting.view is None:
             return await until(client, id_, awaiting.event)
         code, _ = await asyncio.gather(
-            until(client, id_, awaiting.event), show_output(client, id_, awaiting.view)
+            until(client, id_, awaiting.event), show_output(client, id_, awaiting.view, sinks)
         )
     except BrokenPipeError:
         raise
     except (RpcError, OSError) as error:
-        complain(f"wait {spelled(id_)}: {error}")
+        _complain(sinks.err, f"wait {spelled(id_)}: {error}")
         return 1
     return code
