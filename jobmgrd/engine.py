@@ -22,7 +22,8 @@ from jobmgrd.exec.port import (
 )
 from jobmgrd.execution import Execution
 from jobmgrd.housekeeping import Housekeeping
-from jobmgrd.jobs.job import EVENTLOG_VERSION, IMMUTABLE, Job, Perilog, priority_of
+from jobmgrd.jobs.facts import IMMUTABLE
+from jobmgrd.jobs.job import EVENTLOG_VERSION, Job, Perilog, priority_of
 from jobmgrd.jobs.scheduler import Scheduler
 from jobmgrd.jobs.states import Action, next_action
 from jobmgrd.jobs.times import expiration

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, Literal, TypeAlias
 
 from jobmgrd.jobs import contexts
-from jobmgrd.jobs.outcome import EXCEPTED, RAN, STARTED
+from jobmgrd.jobs.facts import FACTS, merged
+from jobmgrd.jobs.outcome import EXCEPTED, RAN
 from jobmgrd.jobs.states import FATAL, TRANSITIONS
-from jobmgrd.jobs.updates import updated
 from protocol import eventlog
 from protocol.errors import FormatError
 from protocol.job import (
@@ -22,10 +22,6 @@ from protocol.jobspec import Jobspec
 from protocol.resource_set import Rank, parse
 
 EVENTLOG_VERSION: Final = 1
-
-IMMUTABLE: Final = "immutable"
-"""The name of the flag in a set-flags event."""
-
 
 Perilog: TypeAlias = Literal["prolog", "epilog"]
 """A command of the site that runs around a job."""
@@ -133,7 +129,7 @@ class Job:
         return line
 
     def _take(self, t: float, name: str, context: Mapping[str, Any]) -> None:
-        fact = _FACTS.get(name)
+        fact = FACTS.get(name)
         if fact is not None:
             fact(self, t, context)
         if name == "exception":
@@ -162,7 +158,7 @@ class Job:
 
     def note(self, memo: Mapping[str, Any]) -> None:
         """Let a memo be shown while the job is active, without an event."""
-        self.noted = _merged(self.memo if self.noted is None else self.noted, memo)
+        self.noted = merged(self.memo if self.noted is None else self.noted, memo)
 
     def has_met(self, description: str) -> bool:
         """Whether a dependency was added, and removed again."""
@@ -215,126 +211,3 @@ def priority_of(job: Job) -> int:
     if job.urgency == URGENCY_HOLD:
         return PRIORITY_MIN
     return PRIORITY_MAX if job.urgency == URGENCY_EXPEDITE else job.urgency
-
-
-def _submit(job: Job, t: float, context: Mapping[str, Any]) -> None:
-    job.t_submit = t
-    job.userid = context["userid"]
-    job.urgency = context["urgency"]
-    job.flags = context["flags"]
-
-
-def _urgency(job: Job, _t: float, context: Mapping[str, Any]) -> None:
-    job.urgency = context["urgency"]
-
-
-def _jobspec_update(job: Job, _t: float, context: Mapping[str, Any]) -> None:
-    job.jobspec = updated(job.jobspec, context)
-
-
-def _set_flags(job: Job, _t: float, context: Mapping[str, Any]) -> None:
-    job.immutable = job.immutable or IMMUTABLE in context["flags"]
-
-
-def _priority(job: Job, _t: float, context: Mapping[str, Any]) -> None:
-    job.priority = context["priority"]
-
-
-def _alloc(job: Job, _t: float, _context: Mapping[str, Any]) -> None:
-    job.has_resources = True
-
-
-def _free(job: Job, _t: float, _context: Mapping[str, Any]) -> None:
-    job.has_resources = False
-
-
-def _start(job: Job, _t: float, _context: Mapping[str, Any]) -> None:
-    job.start_asked = job.started = True
-    job.fate |= STARTED
-
-
-def _finish(job: Job, _t: float, context: Mapping[str, Any]) -> None:
-    job.status = context["status"]
-
-
-def _prolog_start(job: Job, _t: float, _context: Mapping[str, Any]) -> None:
-    job.perilog = "prolog"
-
-
-def _prolog_finish(job: Job, t: float, _context: Mapping[str, Any]) -> None:
-    job.perilog = None
-    job.prolog_done = True
-    job.t_ready = t
-
-
-def _epilog_start(job: Job, _t: float, _context: Mapping[str, Any]) -> None:
-    job.perilog = "epilog"
-
-
-def _epilog_finish(job: Job, _t: float, _context: Mapping[str, Any]) -> None:
-    job.perilog = None
-    job.epilog_done = True
-
-
-def _memo(job: Job, _t: float, context: Mapping[str, Any]) -> None:
-    job.memo = _merged(job.memo, context)
-    if job.noted is not None:
-        job.noted = _merged(job.noted, context)
-
-
-def _merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
-    """Objects are merged level by level; null removes a key, as does an object that is empty then.
-
-    Only objects within objects recurse, which a payload has few of (protocol.payload.MAX_DEPTH).
-    """
-    merged = dict(old)
-    for key, value in new.items():
-        if isinstance(value, Mapping):
-            before = merged.get(key)
-            value = _merged(before if isinstance(before, Mapping) else {}, value) or None  # noqa: PLW2901
-        if value is None:
-            merged.pop(key, None)
-        else:
-            merged[key] = value
-    return merged
-
-
-def _dependency_add(job: Job, _t: float, context: Mapping[str, Any]) -> None:
-    job.dependencies[context["description"]] = None
-
-
-def _dependency_remove(job: Job, _t: float, context: Mapping[str, Any]) -> None:
-    job.dependencies.pop(context["description"], None)
-
-
-def _annotations(job: Job, _t: float, context: Mapping[str, Any]) -> None:
-    """Only the journal tells of these: a follower takes them from there."""
-    found = context["annotations"] or {}
-    job.sched, job.noted = found.get("sched"), found.get("user", {})
-
-
-def _exception(job: Job, _t: float, context: Mapping[str, Any]) -> None:
-    if context["severity"] == 0 and job.exception is None:
-        job.exception = (context["type"], 0, context.get("note", ""))
-
-
-_FACTS: Final = {
-    "submit": _submit,
-    "dependency-add": _dependency_add,
-    "dependency-remove": _dependency_remove,
-    "urgency": _urgency,
-    "jobspec-update": _jobspec_update,
-    "set-flags": _set_flags,
-    "priority": _priority,
-    "alloc": _alloc,
-    "prolog-start": _prolog_start,
-    "prolog-finish": _prolog_finish,
-    "epilog-start": _epilog_start,
-    "epilog-finish": _epilog_finish,
-    "free": _free,
-    "start": _start,
-    "finish": _finish,
-    "memo": _memo,
-    "annotations": _annotations,
-    "exception": _exception,
-}
