@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from protocol import taskmap
 from protocol.errors import FormatError
 from protocol.jobspec import Jobspec
-from protocol.jobspec_v1 import COUNT_MAX
+from protocol.jobspec.v1 import COUNT_MAX
 from protocol.resource_set import Rank
 from protocol.taskmap import Block
 

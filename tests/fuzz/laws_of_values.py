@@ -29,7 +29,7 @@ from protocol import (
 )
 from protocol.errors import FormatError, PayloadError
 from protocol.job import State
-from protocol.jobspec_v1 import COUNT_MAX
+from protocol.jobspec.v1 import COUNT_MAX
 from protocol.payload import Format
 from protocol.resource_set import Rank
 from tests.fuzz.laws_of_bytes import holds_bytes, refused, text_of
