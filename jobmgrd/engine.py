@@ -83,6 +83,8 @@ class Engine:
         """Names one more dependency of a job that is about to leave DEPEND, if it is to wait."""
         self.on_waitable_end: Effect = lambda _job: None
         """Told of each waitable job that has become inactive."""
+        self.on_waitable_lost: Effect = lambda _job: None
+        """Told of each that could not be kept, so that it never was."""
 
     @property
     def active(self) -> int:

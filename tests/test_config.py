@@ -227,8 +227,6 @@ def test_a_key_outside_of_a_table_is_refused() -> None:
         ("job-manager.epilog", "command", ["", "x"], "the command's name is empty"),
         ("job-manager.epilog", "command", ["a\0"], "NUL in a command"),
         ("job-manager.epilog", "command", [3], "Expected string, got integer"),
-        ("job-manager.epilog", "cancel-on-exception", True, "unknown key"),
-        ("job-manager.housekeeping", "release-after", "1m", "unknown key"),
         ("job-manager.prolog", "timeout", 30, "Expected string, got integer"),
         ("job-manager.prolog", "kill-timeout", 0, "must be > 0 and finite"),
         ("job-manager.prolog", "kill-timeout", "1m", "Expected real, got string"),

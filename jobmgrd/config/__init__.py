@@ -2,6 +2,7 @@
 
     files.py        TOML files -> one mapping, which remembers who set what
     reader.py       mapping -> tables, by the schema
+    flux_only.py    keys that Flux has, and why they are refused
     checks.py       values that do not go together
     schema.py       the tables and keys, with their defaults
     queue_tables.py those about nodes, queues and policy

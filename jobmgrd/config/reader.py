@@ -7,6 +7,7 @@ from typing import TypeVar
 from jobmgrd.config.checks import Origin, check_together
 from jobmgrd.config.errors import ConfigError
 from jobmgrd.config.files import Place
+from jobmgrd.config.flux_only import REASONS
 from jobmgrd.config.kinds import Kind, type_name
 from jobmgrd.config.schema import Config
 from jobmgrd.config.table import Named, Rows, Table, keys
@@ -46,8 +47,7 @@ def _table(table: type[T], raw: Mapping[str, object], place: Place, origin: Orig
         key = known.get(name)
         at = (*place, name)
         if key is None:
-            problem = f"unknown key{_near(name, known)}"
-            raise ConfigError(origin(at), ".".join(place), name, problem, _names(known))
+            raise _unknown(at, known, origin)
         if isinstance(key.value, Kind):
             values[key.attribute] = _value(key.value, value, at, origin)
         elif isinstance(key.value, Rows):
@@ -61,6 +61,14 @@ def _table(table: type[T], raw: Mapping[str, object], place: Place, origin: Orig
             expected = key.value.expected if isinstance(key.value, Kind) else ""
             raise ConfigError(origin(place), ".".join(place), name, "key is missing", expected)
     return table(**values)
+
+
+def _unknown(at: Place, known: Collection[str], origin: Origin) -> ConfigError:
+    """The error for a key that there is not, or that only Flux has."""
+    reason = REASONS.get(".".join(at))
+    hint = f" to jobmgrd, though Flux has it: {reason}" if reason else _near(at[-1], known)
+    problem, expected = f"unknown key{hint}", "" if reason else _names(known)
+    return ConfigError(origin(at), ".".join(at[:-1]), at[-1], problem, expected)
 
 
 def _named(named: Named, value: object, at: Place, origin: Origin) -> Mapping[str, object]:

@@ -27,6 +27,9 @@ from protocol.message import Cred
 KNOWN_FLAGS: Final = int(Flag.DEBUG | Flag.WAITABLE | Flag.NOVALIDATE)
 
 
+_WAITABLE: Final = int(Flag.WAITABLE)
+
+
 class Taken(NamedTuple):
     """A job request that was checked."""
 
@@ -129,7 +132,8 @@ class JobIngest:
         )
         if limited:
             self._active.taken(taken.userid, future)
-        if plan or self._dependencies.singletons.counting or self._plugins.loaded:
+        counting = self._dependencies.singletons.counting or self._plugins.loaded
+        if plan or counting or taken.flags & _WAITABLE:
             self._account(self._engine.jobs[id], plan, future)
         return future
 
@@ -141,6 +145,8 @@ class JobIngest:
             if future.cancelled() or future.exception() is not None:
                 self._dependencies.gone(job)
                 self._plugins.lost(job)
+                if job.flags & _WAITABLE:
+                    self._engine.on_waitable_lost(job)
 
         future.add_done_callback(kept)
 

@@ -65,6 +65,7 @@ class Wait:
         self._telling: dict[int, tuple[Peer, Zombie]] = {}  # until the answer is sent, or not
         router.on_disconnect(self._disconnected)
         engine.on_waitable_end = self._ended
+        engine.on_waitable_lost = self._lost
 
     def routes(self) -> Iterable[Route]:
         """See Service."""
@@ -132,6 +133,13 @@ class Wait:
             waiter.future.set_result(zombie.reply)
             self._telling[job.id] = waiter.peer, zombie
             asyncio.get_running_loop().call_soon(self._telling.pop, job.id, None)
+
+    def _lost(self, job: Job) -> None:
+        """A waitable job could not be kept: whoever counted on it waits for nothing."""
+        waiter = self._waiters.pop(job.id, None)
+        if waiter is not None:
+            waiter.future.set_exception(RpcError(errno.ECHILD, _INVALID))
+        self._refuse_surplus()
 
     def _keep(self, zombie: Zombie) -> None:
         self._zombies[zombie.reply.id] = zombie

@@ -7,6 +7,7 @@ import pytest
 from jobmgrd.services import wait as module
 from jobmgrd.services.list_ import List
 from jobmgrd.services.wait import Wait
+from jobmgrd.store.port import StoreError
 from protocol.job import URGENCY_HOLD, Flag, State
 from protocol.jobspec import from_command
 from tests.services.bench import GUEST, USERID, Bench, Peer
@@ -166,3 +167,20 @@ async def test_the_list_has_waiting_jobs_first_and_zombies_last(bench: Bench) ->
     assert [job["id"] for job in jobs] == [low, zombie]
     refused = await bench.ask("job-manager.list", {"max_entries": -1})
     assert refused[0] == errno.EPROTO
+
+
+async def test_nobody_waits_for_a_job_that_could_not_be_kept(bench: Bench) -> None:
+    """As many wait for any job as there are waitable ones; the last is told if one is lost."""
+    bench.store.fault = StoreError(errno.ENOSPC, "disk full")
+    submitting, first, last = Peer(), Peer(), Peer()
+    spec = from_command(["true"], attributes={"exec.test.run_duration": "1s"})
+    for _ in range(2):
+        bench.send(submitting, "job-ingest.submit", {"jobspec": spec, "flags": WAITABLE})
+    (lost, _) = bench.engine.jobs
+    early = bench.send(first, "job-manager.wait", {"id": lost})
+    late = bench.send(last, "job-manager.wait", {"id": ANY})
+    await bench.until(lambda: len(submitting.received) == 2)
+    await bench.until(lambda: first.received)
+    assert first.end(early) == (errno.ECHILD, INVALID)
+    await bench.until(lambda: last.received)
+    assert last.end(late) == NO_MORE
