@@ -45,6 +45,14 @@ class Kept(Struct, frozen=True):
 _DECODER: Final = msgspec.json.Decoder(list[Kept])
 
 
+def _read(data: bytes) -> list[Kept]:
+    try:
+        return _DECODER.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:  # their resources are free again
+        log.error("housekeeping.lost", reason=str(error))
+        return []
+
+
 class Housekeeping:
     """The command, and the jobs that it runs for.
 
@@ -97,7 +105,7 @@ class Housekeeping:
         reserve: Callable[[Sequence[Rank]], None],
     ) -> None:
         """Go on where an earlier daemon ended; jobs that are active come to `take` again."""
-        found = _DECODER.decode(meta[KEY]) if KEY in meta else []
+        found = _read(meta[KEY]) if KEY in meta else []
         for kept in found:
             if kept.id not in active:
                 self._kept[kept.id] = kept

@@ -84,8 +84,11 @@ class RemoteExecutor(Executor):
     async def open(self, position: bytes) -> None:
         """Connect to the supervisor, after starting one if there is none."""
         if position:
-            uuid, number = position.decode().split()
-            self._durable = (uuid, int(number))
+            try:
+                uuid, number = position.decode().split()
+                self._durable = (uuid, int(number))
+            except ValueError as error:  # then a supervisor's jobs are known, and others lost
+                log.error("exec.position-lost", reason=str(error))
         await self._connect()
 
     def resume(self, attempt: Attempt, elapsed: float | None) -> Fate:  # noqa: ARG002 - it is known

@@ -92,8 +92,13 @@ class Generation(Struct, frozen=True):
 
     @staticmethod
     def read(data: bytes | None) -> "Generation":
-        """From the store's metadata."""
-        return msgspec.json.decode(data, type=Generation) if data else Generation()
+        """From the store's metadata; if they cannot be read, every job is to be classed anew."""
+        if data is None:
+            return Generation()
+        try:
+            return msgspec.json.decode(data, type=Generation)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return Generation(complete=False)
 
     def written(self) -> bytes:
         """For the store's metadata."""

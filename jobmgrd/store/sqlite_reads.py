@@ -139,19 +139,19 @@ def recover(db: sqlite3.Connection) -> Recovered:
 
 def _recover(db: sqlite3.Connection) -> Recovered:
     numbers = dict(db.execute(sql.COUNTERS))
-    meta = dict(db.execute(sql.META))
+    meta = {name: _bytes(value) for name, value in db.execute(sql.META)}
     newest = (sql.MAX_ACTIVE, sql.MAX_ENDED, sql.MAX_ORPHAN)
     ids = [db.execute(text).fetchone()[0] or 0 for text in newest]
     return Recovered(
         active=[ActiveRow(*row) for row in db.execute(sql.ACTIVE)],
         pins=[Pin(*row) for row in db.execute(sql.PINS)],
         max_jobid=max(*ids, numbers["forgotten_id"]),
-        epoch=_text(meta.pop(EPOCH, b"")),
+        epoch=meta.pop(EPOCH, b"").decode(errors="replace"),
         meta=meta,
         unpublished=purge_log(db, numbers["published"], -1),
     )
 
 
-def _text(value: object) -> str:
-    """A name that `meta` keeps; "" for what is none."""
-    return value.decode(errors="replace") if isinstance(value, bytes) else ""
+def _bytes(value: object) -> bytes:
+    """A value of `meta`; none for one of another type, which its reader would not know."""
+    return value if isinstance(value, bytes) else b""

@@ -127,7 +127,10 @@ PURGE_LOG: Final = (
 # opening
 ACTIVE: Final = "SELECT id, userid, jobspec, R, eventlog FROM active ORDER BY id"
 META: Final = "SELECT name, value FROM meta"
-PINS: Final = "SELECT id, reason, until, userid, t FROM pin ORDER BY id"
+PINS: Final = (
+    "SELECT id, ifnull(CAST(reason AS TEXT), ''), ifnull(CAST(until AS REAL), 0.0),"
+    " ifnull(CAST(userid AS INTEGER), 0), ifnull(CAST(t AS REAL), 0.0) FROM pin ORDER BY id"
+)
 COUNTERS: Final = "SELECT name, n FROM counter"
 ALL_CLASSES: Final = "SELECT rule, n FROM class_count"
 QUEUE_COUNTS: Final = "SELECT queue, result, ended, kept FROM queue_count ORDER BY queue, result"
