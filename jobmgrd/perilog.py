@@ -29,6 +29,9 @@ from protocol.job import State
 
 log = structlog.get_logger()
 
+KILL_TIMEOUT: Final = 60.0
+"""Seconds from SIGTERM to SIGKILL for a command that was begun by a daemon that knew of it."""
+
 _NOT_STARTED: Final = 127 << 8
 _SIGNALED: Final = 128
 _CANCELED: Final = "canceled"
@@ -65,13 +68,12 @@ class Perilogs:
         self._executor = executor
         self._site = site
         self._clock = clock
-        self._commands: dict[Perilog, SiteCommand] = {}
+        self._commands: dict[Perilog, SiteCommand] = {}  # the last ones, for those that run
         self._timers: dict[int, asyncio.TimerHandle] = {}
         self._ending: dict[int, str] = {}  # why one of them is being ended
 
     def configure(self, prolog: SiteCommand | None, epilog: SiteCommand | None) -> None:
-        """Run these from now on; what runs already goes on."""
-        self._commands = {}
+        """Run these from now on; what was begun goes on, by the command that it was begun with."""
         if prolog is not None:
             self._commands["prolog"] = prolog
         if epilog is not None:
@@ -139,7 +141,7 @@ class Perilogs:
         self._ending[job.id] = why
         self._executor.signal(job.id, signal.SIGTERM)
         command = self._commands.get(_name(job))
-        self._call_later(command.kill_timeout if command else 0.0, job, self._kill)
+        self._call_later(command.kill_timeout if command else KILL_TIMEOUT, job, self._kill)
 
     def _kill(self, job: Job) -> None:
         if self._ending[job.id] == _CANCELED:

@@ -6,13 +6,22 @@ from typing import Any, Final
 
 import msgpack
 
-from protocol.message import FLAG_NORESPONSE, FLAG_STREAMING, Request
+from protocol.message import (
+    FLAG_NORESPONSE,
+    FLAG_STREAMING,
+    ROLE_USER,
+    UNKNOWN,
+    Cred,
+    Request,
+)
 from protocol.payload import Format, encode
 from scripts.faults.requests import STREAMS, Asked
 
 Frames = list[bytes]
 
 BITS: Final = 8
+GUEST: Final = Cred(12345, ROLE_USER)
+"""Whom some claim to be; the owner may lower itself to that on the local connector."""
 ODD: Final[Sequence[Any]] = (
     None, True, -1, 0, 1, 2**31, 2**63 - 1, -(2**63), 2**64 - 1, 1e308, -0.0, float("nan"),
     float("inf"), "", "x" * 300, "\0", "ƒ", "\ud7ff", b"\xff\0", [], {}, [[]], {"": {}},
@@ -40,7 +49,11 @@ class Mutator:
         while self._dice.random() < 0.5:  # noqa: PLR2004 - half of them
             value = wrong(self._dice, value)
         frames = Request(
-            topic, self._encoded(value), matchtag=self._dice.randrange(50), flags=self._flags(topic)
+            topic,
+            self._encoded(value),
+            cred=GUEST if self._dice.random() < 0.1 else UNKNOWN,  # noqa: PLR2004 - some of them
+            matchtag=self._dice.randrange(50),
+            flags=self._flags(topic),
         ).frames()
         if self._dice.random() < 0.5:  # noqa: PLR2004 - half of them
             for _ in range(self._dice.randrange(1, 4)):

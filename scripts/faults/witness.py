@@ -136,11 +136,22 @@ class Witness:
             yield f"the heartbeat was reloaded, and is {period}"
         self._rpc("job-manager.queue-enable", enable=True, all=True)
         self._rpc("job-manager.queue-start", start=True, all=True)
+        self._cleared()
         # One after the other, and after those that are still being kept: none is in between.
         self._rpc("resource.drain", targets=NODES, reason="", mode="force-overwrite")
         self._rpc("resource.undrain", targets=NODES)
         if drained := self._rpc("resource.status")["drain"]:
             yield f"all nodes were undrained, and {drained} are drained"
+        pins = self._rpc("job-manager.pin-list")["pins"]
+        if self._kept not in {pin["id"] for pin in pins}:
+            yield "a pin is lost"
+        for pin in pins:
+            if pin["id"] != self._kept:
+                with suppress(RpcError):  # it was purged meanwhile, and its pin with it
+                    self._rpc("job-manager.unpin", id=pin["id"])
+
+    def _cleared(self) -> None:
+        """Cancel all jobs, and wait until they are no more: a failed epilog drains nodes."""
         self._rpc(
             "job-manager.raiseall",
             dry_run=False,
@@ -149,13 +160,7 @@ class Witness:
             severity=0,
             type="cancel",
         )
-        pins = self._rpc("job-manager.pin-list")["pins"]
-        if self._kept not in {pin["id"] for pin in pins}:
-            yield "a pin is lost"
-        for pin in pins:
-            if pin["id"] != self._kept:
-                with suppress(RpcError):  # it was purged meanwhile, and its pin with it
-                    self._rpc("job-manager.unpin", id=pin["id"])
+        self._rpc("job-manager.drain")
 
     def _served(self) -> Iterator[str]:
         """A job has to run, and to be told of as it was submitted."""

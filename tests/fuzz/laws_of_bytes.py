@@ -4,6 +4,7 @@ A law takes any bytes. What it raises, but for AssertionError, is an error that 
 How much time and memory it takes is watched by whoever calls it (scripts/atheris).
 """
 
+import asyncio
 import itertools
 import json
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ from functools import partial
 from typing import Any, Final, TypeVar, get_args
 
 from jobmgrd.exec import template
+from jobmgrd.metrics.server import MetricsServer
 from protocol import (
     bytesize,
     dependency,
@@ -200,6 +202,17 @@ def templates(data: bytes) -> None:
     names = template.Names(1 << 24, "{{id}}", 2, 1, "/tmp/job")
     found = template.render(text, names, template.Place(0, 0, 0, Rank(0, (0, 1))))
     assert "{{" in text or found == text
+
+
+def http_requests(data: bytes) -> None:
+    """What Prometheus sends: one of four pages."""
+    server = MetricsServer("unix:/none", _rendered, lambda _work: None)
+    page, _with_body = asyncio.run(server._answer(data))
+    assert page.status[:3] in {"200", "400", "404", "405"}
+
+
+async def _rendered() -> tuple[str, bytes]:
+    return "text/plain", b""
 
 
 def requests(data: bytes) -> None:

@@ -224,6 +224,7 @@ TARGETS: Final[Mapping[str, Target]] = {
     ),
     "config": Target(of_values.configurations, _tables()),
     "config-load": Target(of_values.loads, _json(CONFIG), Form.JSON),
+    "http": Target(of_bytes.http_requests, _texts("GET /metrics?x=1 HTTP/1.1\r\nHost: a\r\n\r\n")),
     "key-file": Target(
         of_values.key_files,
         _texts('public-key = "rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7"\nuser = "root" # x\n'),

@@ -215,6 +215,20 @@ async def test_a_canceled_prolog_is_nobodys_fault() -> None:
     assert site.reasons() == []
 
 
+async def test_a_prolog_that_is_configured_no_more_has_its_time_to_end() -> None:
+    """A reload without it, and then a cancel, are no reason to kill it and blame its node."""
+    site = await booted(prolog=SiteCommand(PROLOG.command, 0.0, 60.0, cancel_on_exception=True))
+    id = await site.submit()
+    await site.running(id, "prolog", "-v")
+    site.engine.perilogs.configure(None, None)
+    site.engine.raise_exception(site.engine.jobs[id], "cancel", 0, "")
+    await site.settle()
+    assert site.executor.signals == [(id, signal.SIGTERM)]
+    site.executor.finish(id, signal.SIGTERM)
+    await site.until(lambda: not site.engine.jobs)
+    assert site.reasons() == []
+
+
 async def test_a_job_that_is_canceled_at_once_runs_no_prolog() -> None:
     """Before it is durable that there is one, nothing is started."""
     site = await booted(prolog=PROLOG)
