@@ -12,7 +12,7 @@ sent among the responses, and its answer says that it is in effect. Nothing is l
 the connection: a daemon that cannot keep what a subscriber leaves unread gives it up.
 """
 
-import secrets
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -45,7 +45,7 @@ class Feed:
     """One subscriber's view of the events: `topics` are prefixes, none at all means everything."""
 
     def __init__(self, topics: Sequence[str]) -> None:
-        self._token = READY + secrets.token_hex(8)
+        self._token = READY + os.urandom(8).hex()
         self._everything = not topics or "" in topics
         self._sequence: int | None = None
         self.prefixes = [topic.encode() for topic in (*(topics or ("",)), self._token)]

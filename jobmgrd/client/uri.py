@@ -14,13 +14,14 @@ Where no endpoint of events is known, they come over the connection that subscri
 import os
 from collections.abc import Mapping
 from pathlib import Path, PurePath
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
-from jobmgrd import curve
-from jobmgrd.curve import Curve
 from jobmgrd.rundir import default_rundir
+
+if TYPE_CHECKING:
+    from jobmgrd.curve import Curve
 
 LOCAL: Final = "local://"
 IPC: Final = "ipc://"
@@ -42,7 +43,7 @@ class Endpoints(Struct, frozen=True):
 
     rpc: str
     events: str | None = None
-    curve: Curve | None = None
+    curve: "Curve | None" = None
     local: str | None = None
 
     def __str__(self) -> str:
@@ -92,7 +93,7 @@ def _server(given: str | None, environ: Mapping[str, str]) -> str | None:
     return given or environ.get("JOBMGRD_SERVER_KEY")
 
 
-def _keys(uri: str, key: str | None, server_key: str | None) -> Curve:
+def _keys(uri: str, key: str | None, server_key: str | None) -> "Curve":
     if not key or not server_key:
         missing = (
             "the client's key (--key, $JOBMGRD_KEY)"
@@ -100,7 +101,9 @@ def _keys(uri: str, key: str | None, server_key: str | None) -> Curve:
             else "the daemon's public key (--server-key, $JOBMGRD_SERVER_KEY)"
         )
         raise UriError(f"{uri}: tcp needs CURVE keys, and {missing} is not given")
-    return Curve(curve.read_secret(Path(key)), curve.read_public(Path(server_key)))
+    from jobmgrd import curve  # noqa: PLC0415 - who is on this host needs no keys
+
+    return curve.Curve(curve.read_secret(Path(key)), curve.read_public(Path(server_key)))
 
 
 def _sibling(rpc: str) -> str:

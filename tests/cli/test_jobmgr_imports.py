@@ -42,7 +42,9 @@ def test_a_command_imports_no_zeromq(shared_daemon: DaemonProcess, words: tuple[
     assert "zmq" not in imported(shared_daemon.uri, *words)
 
 
-@pytest.mark.parametrize("words", [("stats",), ("ping", "-c1")])
+@pytest.mark.parametrize(
+    "words", [("stats",), ("jobs", "-a"), ("submit", "true"), ("ping", "-c1"), ("job", "stats")]
+)
 def test_who_asks_one_thing_imports_no_asyncio(
     shared_daemon: DaemonProcess, words: tuple[str, ...]
 ) -> None:

@@ -1,7 +1,7 @@
 """Where commands find the archive, and a job in it; they say on stderr that it is from there."""
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -9,7 +9,7 @@ from typing import Final
 import click
 
 from jobmgrd.archive.port import ArchiveError
-from jobmgrd.archive.reader import ArchiveReader
+from jobmgrd.archive.reader import ArchiveReader, Filter
 from jobmgrd.archive.record import ArchivedJob, inactive
 from jobmgrd.cli.connection import connect
 from jobmgrd.cli.failure import CommandError
@@ -28,14 +28,6 @@ KEYS: Final = {
     "guest.output": "output",
 }
 """What is kept of a job, and the archive's words for it."""
-
-archive_flag: Final = click.option(
-    "--archive",
-    "from_archive",
-    is_flag=True,
-    help="Answer from the archive of purged jobs, which needs no daemon (see jobmgr archive).",
-)
-"""The option of commands that otherwise ask the daemon."""
 
 
 @contextmanager
@@ -64,6 +56,12 @@ def find(id_: int, given: Path | None = None) -> ArchivedJob:
         if job is None:
             raise CommandError(f"job {spelled(id_)} is not in archive {archive.path}")
         return job
+
+
+def show_newest(ids: Sequence[int], count: int, how: View) -> None:
+    """Print these jobs, or so many of the last ones, as `show_jobs` does; 0 is all."""
+    with reader() as archive:
+        show_jobs(archive.newest(Filter(ids=ids or None), count or None), how)
 
 
 def show_jobs(jobs: Iterable[ArchivedJob], how: View) -> None:

@@ -2,13 +2,15 @@
 
 import sys
 from collections import deque
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from jobmgrd.cli.job.outcome import WATCH, entries
-from jobmgrd.client import Client
 from protocol.eventlog import Entry
 from protocol.job_info import WATCH_INITIAL_SENTINEL
 from protocol.job_output import chunk_of
+
+if TYPE_CHECKING:
+    from jobmgrd.client import Client
 
 
 class OutputView(NamedTuple):
@@ -80,7 +82,7 @@ class Screen:
 
 
 async def show_output(
-    client: Client, id_: int, view: OutputView, sinks: Sinks | None = None
+    client: "Client", id_: int, view: OutputView, sinks: Sinks | None = None
 ) -> None:
     """Show a job's output until its end.
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import click
 
-from jobmgrd.cli.archive import archived
+from jobmgrd.cli.archive.option import archive_flag
 from jobmgrd.cli.connection import connect
 from jobmgrd.cli.failure import CommandError, about
 from jobmgrd.cli.job.eventlog_view import PATHS, EventView, event_options
@@ -24,7 +24,7 @@ from protocol.eventlog import decode
 )
 @event_options
 @click.option("-F", "--follow", is_flag=True, help="Print events as they come, to the last.")
-@archived.archive_flag
+@archive_flag
 @click.argument("id_", type=JOBID, metavar="JOBID")
 def eventlog(
     id_: int,
@@ -62,6 +62,8 @@ def _texts(id_: int, path: str, *, follow: bool) -> Iterator[str]:
 
 def _archived(id_: int, path: str) -> Iterator[str]:
     """The eventlog of a purged job, which is complete."""
+    from jobmgrd.cli.archive import archived  # noqa: PLC0415 - it imports SQLite, and more
+
     key = PATHS[path]
     if key not in archived.KEYS:
         raise CommandError(f"{key} is not archived: eventlog and output are")

@@ -2,7 +2,7 @@
 
 import click
 
-from jobmgrd.cli.archive import archived
+from jobmgrd.cli.archive.option import archive_flag
 from jobmgrd.cli.connection import connect
 from jobmgrd.cli.failure import CommandError, about
 from jobmgrd.cli.lazy import examples
@@ -16,7 +16,7 @@ from jobmgrd.cli.words.ids import JOBID, spelled
         "jobmgr job info ƒ5zHnEx guest.output",
     )
 )
-@archived.archive_flag
+@archive_flag
 @click.argument("id_", type=JOBID, metavar="JOBID")
 @click.argument("key")
 def info(id_: int, key: str, *, from_archive: bool) -> None:
@@ -29,6 +29,8 @@ def info(id_: int, key: str, *, from_archive: bool) -> None:
     """
     what = f"job {spelled(id_)}"
     if from_archive:
+        from jobmgrd.cli.archive import archived  # noqa: PLC0415 - it imports SQLite, and more
+
         text = getattr(archived.find(id_), archived.KEYS.get(key, ""), None)
     else:
         with connect() as client, about(what):

@@ -3,13 +3,15 @@
 import os
 from collections.abc import Iterable
 from contextlib import aclosing
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from jobmgrd.cli.failure import complain
 from jobmgrd.cli.words.ids import spelled
-from jobmgrd.client import BlockingClient, Client
 from protocol import eventlog
 from protocol.eventlog import Entry
+
+if TYPE_CHECKING:
+    from jobmgrd.client import BlockingClient, Client
 
 WATCH: Final = "job-info.eventlog-watch"
 NEVER_RAN: Final = 1
@@ -62,7 +64,7 @@ def entries(reply: dict[str, Any]) -> Iterable[Entry]:
     return eventlog.decode(reply["event"].encode())
 
 
-def wait(client: BlockingClient, id_: int) -> Outcome:
+def wait(client: "BlockingClient", id_: int) -> Outcome:
     """Wait until a job is inactive.
 
     Raises:
@@ -75,7 +77,7 @@ def wait(client: BlockingClient, id_: int) -> Outcome:
     return outcome
 
 
-async def until(client: Client, id_: int, event: str | None) -> int:
+async def until(client: "Client", id_: int, event: str | None) -> int:
     """Wait until a job has had an event, or is inactive, and show its exceptions as they occur.
 
     Returns the job's exit code; 0 once the event was there; 1 if the job ended without it.

@@ -1,14 +1,12 @@
 """jobmgr jobs: list jobs, as flux-jobs(1) does."""
 
-import asyncio
 from collections.abc import Sequence
 from typing import Any, Final
 
 import click
 
-from jobmgrd.archive.reader import Filter as ArchiveFilter
-from jobmgrd.cli.archive import archived
-from jobmgrd.cli.connection import connect, connect_async
+from jobmgrd.cli.archive.option import archive_flag
+from jobmgrd.cli.connection import connect
 from jobmgrd.cli.failure import about, complain
 from jobmgrd.cli.lazy import examples
 from jobmgrd.cli.listing import counts
@@ -16,10 +14,7 @@ from jobmgrd.cli.listing.fields import Attributes
 from jobmgrd.cli.listing.filter import Filter, filter_options
 from jobmgrd.cli.listing.pages import listed
 from jobmgrd.cli.listing.view import show, view, view_options
-from jobmgrd.cli.pipelined import each
-from jobmgrd.cli.words.ids import JOBID, spelled
-from protocol.errors import RpcError
-from protocol.job_list import IdReply, IdRequest
+from jobmgrd.cli.words.ids import JOBID
 
 COUNT: Final = 1000
 """Jobs listed unless --count says otherwise, as flux-jobs has it."""
@@ -45,7 +40,7 @@ _FILTERS: Final = frozenset(Filter._fields)
 @view_options
 @click.option("--stats", is_flag=True, help="Print how many jobs there are above the heading.")
 @click.option("--stats-only", is_flag=True, help="The same alone; exit with 1 if none is active.")
-@archived.archive_flag
+@archive_flag
 @click.argument("ids", nargs=-1, type=JOBID, metavar="[JOBID]...")
 @click.pass_context
 def jobs(
@@ -74,8 +69,9 @@ def jobs(
     if from_archive:
         if which._replace(everything=False, everybody=False).given:
             raise click.UsageError("--archive takes no filter; jobmgr archive list does")
-        with archived.reader() as archive:
-            archived.show_jobs(archive.newest(ArchiveFilter(ids=ids or None), count or None), how)
+        from jobmgrd.cli.archive import archived  # noqa: PLC0415 - it imports SQLite, and more
+
+        archived.show_newest(ids, count, how)
         return
     if stats or stats_only:
         with connect() as client, about("jobs"):
@@ -86,7 +82,9 @@ def jobs(
     if ids:
         if which.given:
             complain("jobs: JOBIDs were given, so filters are ignored")
-        kept, refused = _by_id(ids, how.attrs)
+        from jobmgrd.cli.listing.by_id import by_id  # noqa: PLC0415 - it imports asyncio
+
+        kept, refused = by_id(ids, how.attrs)
         if kept:
             show(kept, how, single=len(ids) == 1)
         ctx.exit(1 if refused else 0)
@@ -100,21 +98,3 @@ def _by_filter(which: Filter, attrs: Sequence[str], count: int) -> Sequence[Attr
     """The jobs that match; one more than `count` if there are more."""
     with connect() as client, about("jobs"):
         return listed(client, which.constraint(), attrs, count + 1 if count else 0)
-
-
-def _by_id(ids: Sequence[int], attrs: Sequence[str]) -> tuple[Sequence[Attributes], bool]:
-    """The jobs there are, and whether any was refused, which is said."""
-
-    async def ask() -> list[IdReply | RpcError]:
-        async with connect_async() as client:
-            return await each(
-                lambda id_: client.rpc("job-list.list-id", IdRequest(id_, attrs), reply=IdReply),
-                ids,
-            )
-
-    answers = dict(zip(ids, asyncio.run(ask()), strict=True))
-    refused = {id_: answer for id_, answer in answers.items() if isinstance(answer, RpcError)}
-    for id_, error in refused.items():
-        complain(f"job {spelled(id_)}: {error}")
-    found = [answer.job for answer in answers.values() if isinstance(answer, IdReply)]
-    return found, bool(refused)
