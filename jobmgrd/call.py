@@ -4,7 +4,7 @@ A Call is answered exactly once; a Stream takes any number of values, then one e
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias
 
 from msgspec import Struct
 
@@ -24,6 +24,10 @@ class Empty(Struct, frozen=True):
 
 class PeerGoneError(ConnectionError):
     """The peer has vanished, or reads so slowly that what waits for it passed its bound."""
+
+
+PEER_GONE: Final = PeerGoneError("it has disconnected")
+"""How what a peer waited for ends when it has vanished: nothing is answered."""
 
 
 class Peer(Protocol):

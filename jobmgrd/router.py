@@ -34,6 +34,7 @@ log = structlog.get_logger()
 
 OWNER: Final = ROLE_OWNER
 USER: Final = ROLE_OWNER | ROLE_USER
+DISCONNECT: Final = "disconnect"
 PRIVILEGED: Final = ROLE_OWNER | ROLE_ADMIN
 """Those whom the private mode does not concern."""
 
@@ -110,6 +111,7 @@ class Router:
         self._streams: dict[Peer, dict[int, Stream]] = {}
         self._waiting: dict[Peer, int] = {}  # requests that are answered later
         self._releases: list[Callable[[Peer], None]] = []
+        self._expels: list[Callable[[Callable[[object], bool]], None]] = []
         self.resolvers: list[Callable[[str, Cred], Route | None]] = []
         """Asked in turn for the route of a topic that is not in the table, for who asks."""
         self.conceal: Callable[[], Awaitable[object]] | None = None
@@ -149,7 +151,7 @@ class Router:
 
     def routes(self) -> Iterable[Route]:
         """The router's own topic: a client says that it leaves."""
-        return [Route("disconnect", Empty, self._disconnect_request)]
+        return [Route(DISCONNECT, Empty, self._disconnect_request)]
 
     def dispatch(self, request: Request, peer: Peer) -> None:
         """Have one request handled; never raises."""
@@ -172,7 +174,8 @@ class Router:
                 return
             if request.streaming:
                 raise RpcError(errno.EPROTO, f"{request.topic} is not a streaming RPC")
-            if self._waiting.get(peer, 0) >= self.guard.limits.requests:
+            full = self._waiting.get(peer, 0) >= self.guard.limits.requests
+            if full and route.topic != DISCONNECT:
                 raise self.guard.refuse("requests")
             result = route.handler(call, _body(request, route))  # type: ignore[arg-type]
             if result is None or isinstance(result, Struct | Mapping):
@@ -223,7 +226,9 @@ class Router:
         self._answered(call.peer)
         if future.cancelled():
             call.fail(RpcError(errno.ECANCELED, "the daemon is stopping"))
-        elif (error := future.exception()) is not None:
+        elif isinstance(error := future.exception(), PeerGoneError):
+            call.ignore()
+        elif error is not None:
             self._refuse(call, error)
         else:
             call.respond(future.result())
@@ -320,22 +325,31 @@ class Router:
             stream.on_close()
 
     def disconnect(self, peer: Peer) -> None:
-        """Release everything a vanished peer waits for."""
+        """Release everything a vanished peer waits for.
+
+        What cannot be released counts as under way until it is answered: who says that it leaves,
+        and stays, gains nothing.
+        """
         for stream in list(self._streams.get(peer, {}).values()):
             stream.abandon()
-        self._waiting.pop(peer, None)
         for release in self._releases:
             release(peer)
 
     def expel(self, which: Callable[[object], bool], error: RpcError) -> None:
-        """End the streams of some peers with an error."""
+        """End the streams of some peers with an error, and what others do for them."""
+        for tell in self._expels:
+            tell(which)
         for peer in [peer for peer in self._streams if which(peer)]:
             for stream in list(self._streams.get(peer, {}).values()):
                 stream.fail(error)
 
     def on_disconnect(self, release: Callable[[Peer], None]) -> None:
-        """Have somebody told of every peer that has vanished."""
+        """Have somebody told of every peer that has vanished, whose futures end as PEER_GONE."""
         self._releases.append(release)
+
+    def on_expel(self, tell: Callable[[Callable[[object], bool]], None]) -> None:
+        """Have somebody told which peers may not go on as whom they were."""
+        self._expels.append(tell)
 
     def end_streams(self) -> None:
         """End every stream; the daemon is stopping."""

@@ -5,7 +5,7 @@ import errno
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from jobmgrd.call import Call, Peer
+from jobmgrd.call import PEER_GONE, Call, Peer
 from jobmgrd.commits import Committed
 from jobmgrd.engine import Engine
 from jobmgrd.jobs.job import Job
@@ -95,7 +95,9 @@ class Drain:
                 waiting.future.set_result(waiting.reply())
 
     def _forget(self, peer: Peer) -> None:
-        self._waiting = [waiting for waiting in self._waiting if waiting.peer is not peer]
+        for waiting in [waiting for waiting in self._waiting if waiting.peer == peer]:
+            self._waiting.remove(waiting)
+            waiting.future.set_exception(PEER_GONE)
 
 
 class _Waiting(NamedTuple):

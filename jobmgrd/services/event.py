@@ -8,7 +8,7 @@ import errno
 from base64 import b64decode
 from binascii import Error as Base64Error
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 import structlog
@@ -45,6 +45,7 @@ class EventService:
         self._router = router
         self._listeners: dict[Peer, _Listener] = {}
         router.on_disconnect(self._forget)
+        router.on_expel(self._expel)
 
     def routes(self) -> Iterable[Route]:
         """See Service."""
@@ -103,6 +104,11 @@ class EventService:
     def _shown(self, event: Published, cred: Cred) -> bool:
         """In private mode, guests hear nothing of jobs: these events name those of others, too."""
         return event.topic not in (PURGE, JOB_STATE) or self._router.sees_all(cred)
+
+    def _expel(self, which: Callable[[object], bool]) -> None:
+        """Forget what peers may have subscribed to as somebody else."""
+        for peer in [peer for peer in self._listeners if which(peer)]:
+            del self._listeners[peer]
 
     def _forget(self, peer: Peer) -> None:
         self._listeners.pop(peer, None)

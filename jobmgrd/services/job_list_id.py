@@ -2,18 +2,19 @@
 
 import errno
 from asyncio import Future, get_running_loop
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Final
 
 from msgspec import Struct
 
-from jobmgrd.call import Call, Peer, Value
+from jobmgrd.call import PEER_GONE, Call, Peer, Value
 from jobmgrd.commits import Committed
 from jobmgrd.engine import Engine
 from jobmgrd.jobs.attributes import ANNOTATIONS, attributes
 from jobmgrd.jobs.job import Job
 from jobmgrd.jobs.times import reached
-from jobmgrd.router import Route, Router, Scope
+from jobmgrd.router import Route, Router, Scope, TellingError
 from jobmgrd.services.job_list import attribute_names
 from jobmgrd.services.lookup import UNKNOWN_JOB, missing
 from jobmgrd.store.listed import describe
@@ -24,6 +25,9 @@ from protocol.job_list import IdReply, IdRequest
 
 WAITS_MAX: Final = 100_000
 """Requests that may wait for a state; further ones are answered EAGAIN."""
+GUEST_WAITS_MAX: Final = WAITS_MAX // 2
+"""Requests beyond which only the owner's may wait."""
+HIDDEN: Final = RpcError(errno.ENOENT, UNKNOWN_JOB)
 
 
 class JobListId:
@@ -37,6 +41,7 @@ class JobListId:
         self._store = store
         self._router = router
         self._waits: dict[int, list[_Wait]] = {}
+        self._of_peers: dict[Peer, Counter[int]] = {}  # ids of jobs, how many waits for each
         self.waits = 0  # how many requests wait
         engine.commits.listen(self)
         router.on_disconnect(self._release)
@@ -57,7 +62,7 @@ class JobListId:
             return self._kept(call, request.id, names)
         self._check_visible(call, job.userid)
         if request.state and not reached(job) & (request.state | State.INACTIVE):
-            return self._wait(job.id, _Wait(call.peer, request.state, names, _future()))
+            return self._wait(call, job.id, _Wait(call.peer, request.state, names, _future()))
         return IdReply(attributes(job, names))
 
     async def _kept(self, call: Call, id: int, names: Sequence[str]) -> IdReply:
@@ -71,13 +76,14 @@ class JobListId:
     def _check_visible(self, call: Call, userid: int) -> None:
         """In private mode, a job of another is as unknown as one that never was."""
         if userid != call.cred.userid and not self._router.sees_all(call.cred):
-            raise RpcError(errno.ENOENT, UNKNOWN_JOB)
+            raise TellingError(errno.ENOENT, UNKNOWN_JOB, HIDDEN)
 
-    def _wait(self, id: int, wait: "_Wait") -> "Future[Value]":
-        if self.waits >= WAITS_MAX:
+    def _wait(self, call: Call, id: int, wait: "_Wait") -> "Future[Value]":
+        if self.waits >= (WAITS_MAX if call.cred.is_owner else GUEST_WAITS_MAX):
             raise RpcError(errno.EAGAIN, "too many requests wait for jobs")
         self.waits += 1
         self._waits.setdefault(id, []).append(wait)
+        self._of_peers.setdefault(wait.peer, Counter())[id] += 1
         return wait.answer
 
     def committed(self, batch: Sequence[Committed]) -> None:
@@ -94,8 +100,9 @@ class JobListId:
 
     def _release(self, peer: Peer) -> None:
         """Forget what a peer that has gone waits for."""
-        for id in list(self._waits):
-            self._take(id, lambda wait: wait.peer == peer)
+        for id in list(self._of_peers.get(peer, ())):
+            for wait in self._take(id, lambda wait: wait.peer == peer):
+                wait.answer.set_exception(PEER_GONE)
 
     def _take(self, id: int, which: "Callable[[_Wait], bool]") -> "Sequence[_Wait]":
         """Remove some of the waits for a job."""
@@ -103,11 +110,21 @@ class JobListId:
         taken = [wait for wait in waits if which(wait)]
         left = [wait for wait in waits if not which(wait)]
         self.waits -= len(taken)
+        for wait in taken:
+            self._forget(wait.peer, id)
         if left:
             self._waits[id] = left
         else:
             del self._waits[id]
         return taken
+
+    def _forget(self, peer: Peer, id: int) -> None:
+        waits = self._of_peers[peer]
+        waits[id] -= 1
+        if not waits[id]:
+            del waits[id]
+            if not waits:
+                del self._of_peers[peer]
 
 
 class _Wait(Struct, frozen=True):

@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 import structlog
 
-from jobmgrd.call import Call, Peer, Value
+from jobmgrd.call import PEER_GONE, Call, Peer, Value
 from jobmgrd.engine import Engine
 from jobmgrd.jobs.ending import ending
 from jobmgrd.jobs.job import Job
@@ -158,9 +158,10 @@ class Wait:
     def _disconnected(self, peer: Peer) -> None:
         """Release what a peer waited for; an answer that did not reach it is kept for others."""
         for id in [id for id, waiter in self._waiters.items() if waiter.peer == peer]:
-            del self._waiters[id]
+            self._waiters.pop(id).future.set_exception(PEER_GONE)
         for waiter in [waiter for waiter in self._any if waiter.peer == peer]:
             self._any.remove(waiter)
+            waiter.future.set_exception(PEER_GONE)
         for id in [id for id, (told, _) in self._telling.items() if told == peer]:
             self._keep(self._telling.pop(id)[1])
 

@@ -91,9 +91,13 @@ class Sockets:
             await self.local.open()
 
     def admit_keys(self, creds: Mapping[str, Cred]) -> None:
-        """Let in over tcp whoever has one of these keys, as the user that it stands for."""
+        """Let in over tcp whoever has one of these keys, as the user that it stands for.
+
+        Who is connected otherwise than it would be now is let go, on RUNDIR/local, too.
+        """
         if self._curve is not None:
             self._curve.configure(creds)
+        self.local.look_again()
 
     async def close(self) -> None:
         """Close them in reverse; what was sent goes out first."""

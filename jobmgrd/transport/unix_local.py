@@ -14,6 +14,7 @@ import asyncio
 import errno
 import os
 import socket
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -30,7 +31,7 @@ from jobmgrd.router import OWNER, Route
 from protocol import stream
 from protocol.errors import MessageError
 from protocol.events import publication
-from protocol.message import UNKNOWN, Event, Request, Response, decode
+from protocol.message import UNKNOWN, Cred, Event, Request, Response, decode
 from protocol.payload import Format
 
 log = structlog.get_logger()
@@ -38,6 +39,10 @@ log = structlog.get_logger()
 BACKLOG: Final = 1024
 CLIENTS_MAX: Final = 4096
 """Fewer if the process may not have so many files open: see `_room`."""
+GUEST_SHARE: Final = 4
+"""A guest may have one in so many of the connections that there may be."""
+OWNER_SHARE: Final = 8
+"""One in so many is left to the owner by all guests together."""
 FILES_RESERVED: Final = 128
 """What the daemon itself needs of its files: more clients than leave these are turned away."""
 OVERSIZE: Final = 2
@@ -68,7 +73,7 @@ class LocalPeer(asyncio.Protocol):
         self._waiting = 0  # bytes in `_out`
         self._sent = 0  # bytes that ever went to the transport
         self.requests = self.answers = 0  # messages of it, messages to it
-        self.pid = 0
+        self.pid = self.userid = 0  # as the kernel says
         self.cred = UNKNOWN
 
     # --- the connection's life ------------------------------------------------------------------
@@ -246,6 +251,7 @@ class UnixLocal:
         self._lost = lost
         self._server: asyncio.Server | None = None
         self._clients: set[LocalPeer] = set()
+        self._guests: Counter[int] = Counter()  # clients that are no owner's, by user
         self._emptied = asyncio.Event()
         self.receive = receive
         self.guard = guard
@@ -309,13 +315,14 @@ class UnixLocal:
         raw = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
         pid, userid, _gid = _UCRED.unpack(raw)
         cred = self._access.admit(userid)
-        refusal = errno.EPERM if cred is None else 0 if self._room() else errno.EMFILE
+        refusal = errno.EPERM if cred is None else 0 if self._room(cred) else errno.EMFILE
         if cred is None or refusal:
             self.refused += 1
             log.warning("local.refused", userid=userid, pid=pid, reason=os.strerror(refusal))
             return refusal
-        client.cred, client.pid = cred, pid
+        client.cred, client.pid, client.userid = cred, pid, userid
         self.connects += 1
+        self._guests[cred.userid] += not cred.is_owner
         self._clients.add(client)
         return 0
 
@@ -323,10 +330,23 @@ class UnixLocal:
         """Forget a client whose connection has ended."""
         if client in self._clients:
             self._clients.discard(client)
+            self._guests[client.cred.userid] -= not client.cred.is_owner
+            self._guests += Counter()  # without those who have gone
             self._lost(client)
             if not self._clients:
                 self._emptied.set()
 
-    def _room(self) -> bool:
+    def look_again(self) -> None:
+        """Let clients go that would not be let in now, or not as whom they were."""
+        for client in list(self._clients):
+            if self._access.admit(client.userid) != client.cred:
+                log.info("local.revoked", userid=client.userid, pid=client.pid)
+                client.abort()
+
+    def _room(self, cred: Cred) -> bool:
         files = os.sysconf("SC_OPEN_MAX") - FILES_RESERVED
-        return len(self._clients) < (CLIENTS_MAX if files < 0 else min(CLIENTS_MAX, files))
+        room = CLIENTS_MAX if files < 0 else min(CLIENTS_MAX, files)
+        if cred.is_owner:
+            return len(self._clients) < room
+        guests = self._guests.total() < room - room // OWNER_SHARE
+        return guests and self._guests[cred.userid] < room // GUEST_SHARE

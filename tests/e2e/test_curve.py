@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import threading
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,6 +24,7 @@ from protocol.payload import decode as decode_payload
 from protocol.payload import encode
 from tests.conftest import DaemonProcess
 from tests.e2e.curve_site import GUEST, WAIT, Site, free_port
+from tests.e2e.raw_clients import may_act_as, over_local
 
 DOCS: Final = Path(__file__).parents[2] / "docs" / "curve.md"
 SOON: Final = 300
@@ -217,6 +218,29 @@ def test_a_revoked_key_hears_no_more_events(started: Site) -> None:
         assert drained(events) <= before
 
 
+def test_a_key_that_stands_for_less_hears_less(started: Site) -> None:
+    """What its connection subscribed to as the owner is over, private events above all."""
+    second = started.key("second", "owner")
+    started.daemon.reload()
+    with (
+        started.daemon.client() as local,
+        started.socket(zmq.DEALER, started.rpc, second) as dealer,
+    ):
+        body = encode({"topic": "test"})
+        dealer.send_multipart(Request("event.subscribe", body, matchtag=1).frames())
+        assert dealer.recv_multipart()
+        private = {"topic": "test.private", "flags": 32}
+        local.rpc("event.publish", private)
+        assert b"test.private" in dealer.recv_multipart()[0]
+        public = started.clients / "second.pub"
+        public.write_text(public.read_text().replace('"owner"', '"user"'))
+        started.daemon.reload()
+        local.rpc("event.publish", private)
+        assert not dealer.poll(SOON)
+        answer = ask(dealer, "job-manager.ping", Cred(0, 0))
+        assert decode_payload(answer.payload)["rolemask"] == ROLE_USER
+
+
 def hear(client: BlockingClient, sub: "zmq.Socket[bytes]") -> None:
     """Publish until a subscriber has heard it: a subscription takes effect some time after."""
     stop = threading.Event()
@@ -258,6 +282,25 @@ def test_guests_are_let_in_only_if_they_may(site: Site) -> None:
         site.daemon.reload()
         with pytest.raises(RpcError, match="revoked"):
             client.rpc("job-manager.ping")
+
+
+def test_guests_are_let_go_from_the_local_socket_too(started: Site) -> None:
+    """As soon as they may not connect any more; the owner stays."""
+    if not may_act_as(GUEST):
+        pytest.skip("only root can be another user")
+    started.daemon.directory.chmod(0o711)
+    with (
+        closing(over_local(started, "guest", GUEST)) as guest,
+        closing(over_local(started, "owner", os.getuid())) as owner,
+    ):
+        guest.send("job-manager.ping", {}, 1)
+        assert guest.receive().value["userid"] == GUEST
+        started.configure("allow-guest-user = false")
+        started.daemon.reload()
+        with pytest.raises(ConnectionResetError):
+            guest.receive()
+        owner.send("job-manager.ping", {}, 1)
+        assert owner.receive().value["userid"] == os.getuid()
 
 
 def test_a_client_must_not_choose_its_routing_id(started: Site) -> None:

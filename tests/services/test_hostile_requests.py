@@ -1,5 +1,6 @@
 """Requests that are small and would cost much: each is refused, or costs what it is worth."""
 
+import asyncio
 import errno
 from collections.abc import AsyncIterator
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import pytest
 
 from jobmgrd.services import getattr as getattr_
+from jobmgrd.services import job_list_id
 from jobmgrd.services.assembly import Parts
 from jobmgrd.services.dependency_plan import DEPENDENCIES_MAX
 from jobmgrd.services.event import SUBSCRIPTION_MAX
@@ -147,3 +149,65 @@ async def test_flags_that_are_the_owners(parts: Parts, flag: Flag, errnum: int, 
     text = f"only the instance owner can submit with {name}"
     assert await ask(parts, "job-ingest.submit", body) == (errnum, text)
     assert "id" in await ask(parts, "job-ingest.submit", body, OWNER_CRED)
+
+
+async def test_who_says_to_leave_and_stays_has_no_more_requests_under_way() -> None:
+    """What is answered later still counts; what is released does not, and is not answered."""
+    config: dict[str, object] = {"rpc": {"requests-per-peer": 2}}
+    async with assembled(config, Executor) as parts:
+        spec = from_command(["true"], attributes=SIMULATED)
+        id = (await ask(parts, "job-ingest.submit", {"jobspec": spec}, OWNER_CRED))["id"]
+        peer = Peer()
+
+        def send(topic: str, matchtag: int, **body: Any) -> None:  # noqa: ANN401
+            request = Request(topic, encode(body), OWNER_CRED, matchtag=matchtag)
+            parts.router.dispatch(request, peer)
+
+        for matchtag in (1, 2):
+            send("job-list.list-id", matchtag, id=id, attrs=[], state=64)
+        send("disconnect", 3)
+        await turns_until(lambda: peer.received)
+        await asyncio.sleep(0)
+        for matchtag in (4, 5):
+            send("job-manager.raise", matchtag, id=id, type="note", severity=7)
+        send("disconnect", 6)
+        send("job-manager.raise", 7, id=id, type="note", severity=7)
+        await parts.engine.commits.drain()
+        await turns_until(lambda: len(peer.received) == 5)
+        send("job-manager.raise", 8, id=id, type="note", severity=7)
+        await turns_until(lambda: len(peer.received) == 6)
+        errnums = {answer.matchtag: answer.errnum for answer in peer.received}
+        assert errnums == {3: 0, 4: 0, 5: 0, 6: 0, 7: errno.EAGAIN, 8: 0}
+
+
+async def test_who_leaves_takes_no_more_than_its_own_waits_along(parts: Parts) -> None:
+    """And the places of those are free."""
+    job = (await submit(parts))["id"]
+    handler: Any = parts.router.table["job-list.list-id"].handler
+    service = handler.__self__
+    peers = [Peer(), Peer()]
+    for peer in peers:
+        body = encode({"id": job, "attrs": [], "state": 64})
+        for matchtag in (1, 2):
+            request = Request("job-list.list-id", body, GUEST, matchtag=matchtag)
+            parts.router.dispatch(request, peer)
+    assert service.waits == 4
+    parts.router.disconnect(peers[0])
+    assert service.waits == 2
+    cancel = {"id": job, "type": "cancel", "severity": 0}
+    assert await ask(parts, "job-manager.raise", cancel) == {}
+    await turns_until(lambda: len(peers[1].received) == 2)
+    assert (service.waits, peers[0].received) == (0, [])
+
+
+async def test_guests_leave_waits_for_the_owner(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many connections they have."""
+    monkeypatch.setattr(job_list_id, "GUEST_WAITS_MAX", 0)
+    wait = {"id": (await submit(parts))["id"], "attrs": [], "state": 64}
+    too_many = (errno.EAGAIN, "too many requests wait for jobs")
+    assert await ask(parts, "job-list.list-id", wait) == too_many
+    peer = Peer()
+    parts.router.dispatch(Request("job-list.list-id", encode(wait), OWNER_CRED), peer)
+    assert not peer.received

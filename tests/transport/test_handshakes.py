@@ -1,6 +1,7 @@
 """Peers that fail before they show a key: each kind is told with its address and a reason."""
 
 import asyncio
+import re
 import socket
 from collections.abc import AsyncIterator
 from contextlib import suppress
@@ -150,19 +151,19 @@ async def test_clients_that_cannot_be_let_in(door: Door) -> None:
 async def test_who_has_shown_a_key_is_not_told_here(door: Door) -> None:
     """Clients that are let in and leave, at once or later, many at a time, and strangers."""
     with await door.peer() as silent:
-        for _ in range(3):
+        for n in range(1, 4):
             clients = [door.dealer(door.known, door.own.public) for _ in range(5)]
-            clients += [door.dealer(generate(), door.own.public)]
-            for client in clients[:-1]:
+            for client in clients:
                 client.send(b"hello")
+            clients += [door.dealer(generate(), door.own.public)]
             for _ in clients[:-1]:
                 await readable(door.router)
                 door.router.recv_multipart()
+            async with asyncio.timeout(10):
+                while door.guard.refused["keys"] < n:  # noqa: ASYNC110 - nobody sets an event
+                    await asyncio.sleep(0.001)
             for client in clients:
                 client.close()
-        async with asyncio.timeout(10):
-            while door.guard.refused["keys"] < 3:  # noqa: ASYNC110 - nobody sets an event
-                await asyncio.sleep(0.001)
         address = "{}:{}".format(*silent.getsockname())
     assert await door.refusal() == (address, HUNG_UP)
     assert door.told.empty()
@@ -194,4 +195,4 @@ def test_refusals_are_counted_all_and_logged_some(capsys: pytest.CaptureFixture[
     assert "10.0.0.9:1" in text
     assert "10.0.0.10:1" not in text
     assert "10.9.9.9:1" in text
-    assert "peers=3" in text
+    assert re.search(r"peers\W+3\b", text)

@@ -5,7 +5,7 @@ import errno
 import os
 import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -41,9 +41,10 @@ class Served:
         self.path = path
         self.requests: asyncio.Queue[tuple[Request, LocalPeer]] = asyncio.Queue()
         self.lost: asyncio.Queue[LocalPeer] = asyncio.Queue()
+        self.access = Access(owner)
         self.server = UnixLocal(
             path,
-            Access(owner),
+            self.access,
             lambda request, peer: self.requests.put_nowait((request, peer)),
             self.lost.put_nowait,
             guard=Guard(Limits(message_size=MAX)),
@@ -110,6 +111,49 @@ async def test_one_too_many_is_told_so(served: Served, monkeypatch: pytest.Monke
     async with served.client() as (third, _):
         assert await third.read(1) == stream.GREETING
     assert served.server.refused == 1
+
+
+@pytest.fixture
+async def guests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Served]:
+    """A server of another user, which lets guests in."""
+    monkeypatch.setattr(unix_local, "CLIENTS_MAX", 16)
+    made = Served(tmp_path / "local", os.getuid() + 1)
+    made.access.configure(allow_guest_user=True, allow_root_owner=False)
+    await made.server.open()
+    yield made
+    await made.server.close()
+
+
+@pytest.mark.parametrize(("share", "fit"), [(4, 4), (1, 14)], ids=["one guest", "all guests"])
+async def test_guests_leave_room_for_others(
+    guests: Served, monkeypatch: pytest.MonkeyPatch, share: int, fit: int
+) -> None:
+    """One guest has a quarter of the connections at most, and all of them not the last eighth."""
+    monkeypatch.setattr(unix_local, "GUEST_SHARE", share)
+    async with AsyncExitStack() as stack:
+        for _ in range(fit):
+            reader, writer = await stack.enter_async_context(guests.client())
+            assert await reader.read(1) == stream.GREETING
+        async with guests.client() as (reader, _):
+            assert await reader.read() == bytes([errno.EMFILE])
+        writer.close()
+        await guests.lost.get()
+        async with guests.client() as (reader, _):
+            assert await reader.read(1) == stream.GREETING
+
+
+async def test_who_may_not_connect_any_more_is_let_go(guests: Served) -> None:
+    """And so is who would be somebody else now; others stay."""
+    async with guests.client() as (reader, writer):
+        peer = await guests.peer(writer)
+        assert await reader.read(1) == stream.GREETING
+        guests.server.look_again()
+        assert await guests.peer(writer) is peer
+        admins = frozenset({os.getuid()})
+        guests.access.configure(allow_guest_user=True, allow_root_owner=False, admins=admins)
+        guests.server.look_again()
+        assert await reader.read() == b""
+        assert await guests.lost.get() is peer
 
 
 async def test_what_is_not_read_is_bounded(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
