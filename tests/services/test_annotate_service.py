@@ -3,21 +3,11 @@
 import math
 from typing import Any
 
-import pytest
-
 from jobmgrd.jobs.policy import Policy
 from jobmgrd.jobs.queues import QueueConfig
 from protocol.job import URGENCY_HOLD, State
 from protocol.journal import TOPIC
 from tests.services.bench import Bench, Peer
-
-
-@pytest.fixture
-async def bench() -> Bench:
-    """A daemon without transports, with four cores."""
-    made = Bench()
-    await made.boot()
-    return made
 
 
 async def annotated(bench: Bench) -> dict[int, Any]:

@@ -3,7 +3,6 @@
 import asyncio
 import errno
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -17,15 +16,6 @@ from tests.services.bench import GUEST, OWNER, USERID, Bench, Peer
 LOOKUP = "job-info.lookup"
 WATCH = "job-info.eventlog-watch"
 UPDATES = "job-info.update-watch"
-
-
-@pytest.fixture
-async def bench() -> AsyncIterator[Bench]:
-    """A running bench."""
-    made = Bench()
-    await made.boot()
-    yield made
-    await made.store.close()
 
 
 def lines(peer: Peer, matchtag: int) -> list[dict[str, Any]]:

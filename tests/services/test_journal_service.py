@@ -3,7 +3,6 @@
 import asyncio
 import errno
 import json
-from collections.abc import AsyncIterator
 from functools import partial
 from typing import Any
 
@@ -17,15 +16,6 @@ from protocol.message import FLAG_STREAMING, Request
 from tests.services.bench import OWNER, Bench, Peer
 
 TOPIC = "job-manager.events-journal"
-
-
-@pytest.fixture
-async def bench() -> AsyncIterator[Bench]:
-    """A running bench."""
-    made = Bench()
-    await made.boot()
-    yield made
-    await made.store.close()
 
 
 class Consumer:

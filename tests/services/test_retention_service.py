@@ -53,14 +53,6 @@ class UnreadableOnce:
         return await self._bench.store.find(id)
 
 
-@pytest.fixture
-async def bench() -> Bench:
-    """A daemon without transports, started."""
-    made = Bench()
-    await made.boot()
-    return made
-
-
 async def retention_of(bench: Bench, store: Store) -> Retention:
     """The service on a store, registered."""
     recovered = await bench.store.open()
