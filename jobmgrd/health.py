@@ -40,7 +40,8 @@ class Facts(Struct, frozen=True):
     now: float  # the wall clock, UNIX time
     clock_jump: float  # seconds by which the wall clock has jumped and is not followed
     statedir: str
-    room: int | None  # bytes that the state directory's file system has left; None: it hangs
+    mode: int  # permission bits of the state directory; 0 if its file system hangs
+    room: int | None  # bytes that this file system has left; None: it hangs
     reserve: bool  # the store's reserve is set aside
     unwritten: str  # why the last write failed; "" if it did not
     waiting: float  # seconds for which the write that is under way has waited
@@ -58,6 +59,7 @@ class Facts(Struct, frozen=True):
 def examine(facts: Facts) -> list[Finding]:
     """A finding for each thing that is looked at; those that are well say so."""
     return [
+        _permissions(facts),
         _disk(facts),
         _reserve(facts),
         _writes(facts),
@@ -69,6 +71,14 @@ def examine(facts: Facts) -> list[Finding]:
         _log(facts),
         _refusals(facts),
     ]
+
+
+def _permissions(facts: Facts) -> Finding:
+    if facts.mode & 0o077:
+        text = f"{facts.statedir} is open to others (mode {facts.mode:04o})"
+        advice = f"chmod 700 {facts.statedir}: jobmgrd does not start with it"
+        return Finding("state-directory", "error", text, advice)
+    return Finding("state-directory", "ok", f"{facts.statedir} is private")
 
 
 def _disk(facts: Facts) -> Finding:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import stat
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
@@ -50,28 +51,30 @@ class Health:
 
     async def check(self, _call: Call, _request: Empty) -> HealthReply:
         """All findings."""
-        findings = examine(self._facts(await self._room()))
+        findings = examine(self._facts(*await self._directory()))
         return HealthReply(worst(findings), findings)
 
-    async def _room(self) -> int | None:
-        """Bytes that are left for the store; None if nobody tells.
+    async def _directory(self) -> tuple[int, int | None]:
+        """Permissions of the state directory, and the bytes that are left there; 0, None: it hangs.
 
         Asked on a thread: a file system that hangs must not hold the event loop.
         """
         try:
             async with asyncio.timeout(PATIENCE):
+                mode = (await asyncio.to_thread(os.stat, self._statedir)).st_mode
                 disk = await asyncio.to_thread(os.statvfs, self._statedir)
         except TimeoutError:
-            return None
-        return disk.f_bavail * disk.f_frsize
+            return 0, None
+        return stat.S_IMODE(mode), disk.f_bavail * disk.f_frsize
 
-    def _facts(self, room: int | None) -> Facts:
+    def _facts(self, mode: int, room: int | None) -> Facts:
         store, purge = self._store.stats(), self._purge_stats()
         now = self._clock()  # looks whether the wall clock has jumped
         return Facts(
             now=now + self._clock.jump,
             clock_jump=self._clock.jump,
             statedir=str(self._statedir),
+            mode=mode,
             room=room,
             reserve=store.reserve,
             unwritten=self._commits.failure,

@@ -87,7 +87,7 @@ class Campaign:
     async def run(self, count: int, seconds: float, tell: Callable[[str], object]) -> None:
         """Kill the daemon `count` times, or for so long; then look at all, and stop it.
 
-        Ends early once something does not hold, and leaves the daemon as it is then.
+        Ends early once something does not hold, and leaves the files as they are then.
         """
         deadline = time.monotonic() + seconds
         try:
@@ -113,7 +113,7 @@ class Campaign:
         marks = [max(len(owner.promises) - RECENT, 0) for owner in self.owners]
         self._calm.unlink()
         working = [asyncio.create_task(client.work()) for client in self.clients]
-        await asyncio.sleep(self._dice.uniform(0.02, 0.3))
+        await asyncio.sleep(self._dice.uniform(0.02, 0.5))
         self._kill()
         self._calm.touch()
         await asyncio.gather(*working)

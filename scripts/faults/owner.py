@@ -17,8 +17,8 @@ GONE: Final = (ConnectionLostError, NoDaemonError)
 TIMEOUT: Final = 60.0
 """Seconds without an answer that are a fault of the daemon's, on any machine."""
 
-RECENT: Final = 30
-"""Jobs that more is done to: most of them are still active."""
+RECENT: Final = 20
+"""Jobs that more is done to: many of them are still active."""
 
 INTERNAL: Final = "internal error"
 """What is answered when an error comes up that nobody has thought of."""
@@ -118,7 +118,7 @@ class Owner(Asking):
             spec = from_command(["sh", "-c", line], cwd="/", environment={"PATH": "/usr/bin:/bin"})
         else:
             spec = from_command(["simulated"])
-            duration = "0" if kind == "limited" else f"{self._dice.randrange(1, 60)}ms"
+            duration = "0" if kind == "limited" else f"{self._dice.randrange(1, 400)}ms"
             set_attribute(spec, "system.exec.test.run_duration", duration)
         if kind == "limited":  # else it would run until it is canceled, and hold its core
             set_attribute(spec, "system.duration", self._dice.uniform(0.1, 2.0))
@@ -163,14 +163,12 @@ class Owner(Asking):
         return "pin"
 
     async def _unpin(self, client: Client) -> str:
-        job = self._choose()
+        job = self._choose(lambda job: not job.pinned.is_surely(value=False))
         await self.set(job.pinned, False, client.rpc("job-manager.unpin", {"id": job.id}))
         return "unpin"
 
     async def _purge_id(self, client: Client) -> str:
-        job = self._choose()
-        if not job.pinned.is_surely(value=False):
-            raise SkippedError
+        job = self._choose(lambda job: job.pinned.is_surely(value=False))
         reply = await client.rpc("job-manager.purge-id", {"id": job.id, "force": True})
         self.batches.append(Batch(reply["seq"], 1, frozenset({job.id})))
         job.purged = True
@@ -190,7 +188,8 @@ class Owner(Asking):
             self.batches.append(Batch(reply["seq"], reply["count"], jobs))
         return "purge"
 
-    def _choose(self) -> Promise:
-        if not self.promises:
+    def _choose(self, fits: Callable[[Promise], bool] = lambda _job: True) -> Promise:
+        fitting = [job for job in self.promises[-RECENT:] if fits(job)]
+        if not fitting:
             raise SkippedError
-        return self._dice.choice(self.promises[-RECENT:])
+        return self._dice.choice(fitting)

@@ -66,6 +66,9 @@ def test_a_daemon_that_is_well_and_one_that_was_killed(stopped_daemon: DaemonPro
     daemon.rundir.chmod(0o750)
     assert "open to others (mode 0750)" in troubles(daemon)["run-directory"]
     daemon.rundir.chmod(0o700)
+    daemon.statedir.chmod(0o755)
+    assert "open to others (mode 0755)" in troubles(daemon)["state-directory"]
+    daemon.statedir.chmod(0o700)
     daemon.kill()
     assert "were left by one that was killed" in troubles(daemon)["daemon"]
 
