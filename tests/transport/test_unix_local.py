@@ -14,8 +14,9 @@ from jobmgrd.access import Access, lowered
 from jobmgrd.call import PeerGoneError
 from jobmgrd.limits import Guard, Limits
 from jobmgrd.publisher import Published, Publisher
-from jobmgrd.transport import unix_local
-from jobmgrd.transport.unix_local import LocalPeer, UnixLocal
+from jobmgrd.transport import local_peer, unix_local
+from jobmgrd.transport.local_peer import LocalPeer
+from jobmgrd.transport.unix_local import UnixLocal
 from protocol import stream
 from protocol.message import (
     ROLE_LOCAL,
@@ -76,7 +77,7 @@ async def test_one_that_stalls_within_a_message_is_dropped(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After STALL seconds; one that waits between messages may wait for ever."""
-    monkeypatch.setattr(unix_local, "STALL", 0.05)
+    monkeypatch.setattr(local_peer, "STALL", 0.05)
     async with served.client() as (idle, _), served.client() as (reader, writer):
         writer.write(message("t")[:20])
         assert await reader.read() == stream.GREETING
@@ -89,7 +90,7 @@ async def test_one_that_goes_on_in_time_is_served(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The time is for each wait, not for the whole message."""
-    monkeypatch.setattr(unix_local, "STALL", 0.3)
+    monkeypatch.setattr(local_peer, "STALL", 0.3)
     data = message("t", b"x" * 5)
     async with served.client() as (_, writer):
         for byte in data:
@@ -158,7 +159,7 @@ async def test_who_may_not_connect_any_more_is_let_go(guests: Served) -> None:
 
 async def test_what_is_not_read_is_bounded(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     """Beyond WAITING_MAX the peer is given up, and whoever sends is told."""
-    monkeypatch.setattr(unix_local, "WAITING_MAX", 1 << 20)
+    monkeypatch.setattr(local_peer, "WAITING_MAX", 1 << 20)
     async with served.client() as (_, writer):
         peer = await served.peer(writer)
         peer.send(Response("t", b"x" * (1 << 19)))
