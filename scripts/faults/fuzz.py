@@ -27,10 +27,10 @@ TURN: Final = 500
 """Messages between two looks of the good client."""
 LIFE: Final = 40
 """Turns that a bad client lives."""
-WARM: Final = 0.3
+WARM: Final = 0.6
 """Share of the messages after which memory may not grow by more than this."""
-GROWTH: Final = 48.0
-"""MiB: journal, history and tombstones are bounded, and are full by then."""
+GROWTH: Final = 16.0
+"""MiB: of a million, the 100,000 events that the journal keeps are there by then."""
 
 INTERNAL: Final = ("rpc.handler-failed", "Traceback", '"stdlib"')
 """What a log says when the daemon did not expect what it met."""
@@ -166,7 +166,7 @@ def _report(attack: Attack, messages: int, seconds: float) -> None:
     click.echo(
         "memory: "
         + ", ".join(f"{mib:.0f} MiB" for mib in attack.memory)
-        + " (at the start, after 30 %, at the end)"
+        + " (at the start, after 60 %, at the end)"
     )
 
 
