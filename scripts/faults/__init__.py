@@ -7,6 +7,7 @@ look.py      asks the next daemon for all of it
 crash.py     the command that kills
 requests.py  good requests of every kind
 settings.py  configurations, good, half good and bad
+values.py    values that are nearly right
 mutation.py  what dice make of requests
 senders.py   the two ways in
 witness.py   the good client beside them

@@ -16,7 +16,7 @@ import click
 
 from scripts.faults.crash import thrown
 from scripts.faults.daemon import ROOT
-from scripts.faults.mutation import wrong
+from scripts.faults.values import wrong
 from tests.fuzz.targets import FOUND, TARGETS, Form
 
 KEPT: Final = ROOT / ".atheris"

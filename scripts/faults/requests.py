@@ -4,6 +4,7 @@ They concern jobs, queues and nodes of their own, and what they change for all (
 queues, drains) the witness undoes after each turn.
 """
 
+import json
 import os
 import random
 from collections.abc import Mapping, Sequence
@@ -11,7 +12,9 @@ from typing import Any, Final
 
 from protocol import jobid
 from protocol.jobspec import from_command, set_attribute
+from protocol.signature import wrap
 from scripts.faults.settings import variant
+from scripts.faults.values import wrong
 
 Asked = tuple[str, Mapping[str, Any] | bytes]
 
@@ -76,13 +79,25 @@ def requests(dice: random.Random, ids: Sequence[int]) -> Sequence[Asked]:
         ("job-ingest.submit", {"jobspec": jobspec(), "urgency": 16, "flags": 0}),
         ("job-ingest.submit", {"jobspec": dependent, "urgency": 5, "flags": 4}),
         ("job-ingest.submit", {"jobspec": real("/bin/true"), "urgency": 16, "flags": 8}),
-        ("job-ingest.submit", {"J": "eyJ2ZXJzaW9uIjoxfQ==.e30=.none", "urgency": 16, "flags": 0}),
+        ("job-ingest.submit", {"J": _signed(dice), "urgency": 16, "flags": 0}),
         *_about_jobs(one),
         *_history(one, ids),
         *_lists(one),
         *_switches(dice),
         *_broker(dice, ids),
     ]
+
+
+def _signed(dice: random.Random) -> str:
+    """A jobspec as flux sends it: what is wrong within has to be so before it is signed."""
+    spec = jobspec()
+    if dice.random() < 0.7:  # noqa: PLR2004 - most of them
+        spec = wrong(dice, spec)
+    data = bytearray(json.dumps(spec, default=str).encode())
+    if dice.random() < 0.5:  # noqa: PLR2004 - half of them
+        at = dice.randrange(len(data) + 1)
+        data[at : at + dice.randrange(2)] = dice.choice((b"\xff", b"\\ud800", b"9" * 30, b"[" * 40))
+    return wrap(bytes(data), os.geteuid())
 
 
 def _about_jobs(one: Any) -> Sequence[Asked]:  # noqa: ANN401 - gives {"id": ID}

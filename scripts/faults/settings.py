@@ -13,7 +13,13 @@ Place = tuple[str, ...]
 BASE: Final[Mapping[str, Any]] = {
     "daemon": {"log-level": "info"},
     "heartbeat": {"period": "1s"},
-    "job-manager": {"inactive-num-limit": 200, "tombstone-limit": {"num": 2000}},
+    "events": {"job-state": True},
+    "job-manager": {
+        "archive": {"format": "sqlite"},
+        "inactive-num-limit": 200,
+        "tombstone-limit": {"num": 2000},
+    },
+    "metrics": {"bind": "unix:{{rundir}}/metrics"},
     "policy": {"jobspec": {"defaults": {"system": {"queue": "fuzz"}}}},
     "queues": {"good": {"requires": ["good"]}, "fuzz": {"requires": ["fuzz"]}},
     "resource": {
