@@ -13,6 +13,9 @@ from jobmgrd.cli.lazy import Entry, LazyGroup, examples
 
 COMMANDS: Final = {
     "submit": Entry("submission.submit.submit", "Submit a job, or one for each of a set of ids."),
+    "bulksubmit": Entry(
+        "submission.bulksubmit.bulksubmit", "Submit a job for each of many inputs."
+    ),
     "run": Entry("submission.run.run", "Submit a job, show its output, exit as it does."),
     "attach": Entry("attached.attach.attach_", "Show the output of a job, and exit as it does."),
     "batch": Entry("submission.batch.batch", "Submit a script with directives."),

@@ -43,10 +43,10 @@ def test_a_script_runs_once_with_all_slots(
     shared_daemon: DaemonProcess, jobmgr: Jobmgr, script: Path, tmp_path: Path
 ) -> None:
     """As its directives say; it is kept with the job, so that it may be gone meanwhile."""
-    done = jobmgr("batch", "--wait", str(script), "arg")
+    done = jobmgr("batch", "--wait", str(script), "--arg")
     assert done.exit_code == 3, done.output
     words = (tmp_path / "out").read_text().split()
-    assert words[:3] == ["arg", "0,1", "1"]
+    assert words[:3] == ["--arg", "0,1", "1"]
     assert words[3].startswith(f"{shared_daemon.rundir}/jobtmp/")
     (job,) = shared_daemon.rpc("job-list.list", {"max_entries": 1, "attrs": ["all"]})["jobs"]
     assert job["name"] == "named"

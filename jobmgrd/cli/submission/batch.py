@@ -37,7 +37,9 @@ class BatchCommand(click.Command):
         Raises:
             CommandError: the script cannot be read, or one of its directives is wrong.
         """
-        looked = self.context_class(self, info_name=ctx.info_name, parent=ctx.parent)
+        looked = self.context_class(
+            self, info_name=ctx.info_name, parent=ctx.parent, allow_interspersed_args=False
+        )
         super().parse_args(looked, list(args))
         words: tuple[str, ...] = looked.params["words"]
         if looked.params["wrap"]:

@@ -1,7 +1,6 @@
 """Where a submit writes what it has to say of each job: the terminal, or the files of --log."""
 
 import sys
-from collections.abc import Iterable
 
 from jobmgrd.cli.attached.output import Sinks
 from jobmgrd.cli.failure import CommandError
@@ -34,31 +33,27 @@ class LogFile:
         """All is written."""
 
 
-class Log:
-    """The sinks of each job, whose files are there before any job is submitted.
+class Logs:
+    """The sinks of all jobs: each file is made once, however many jobs it is for."""
 
-    Args:
-        out: the file of --log, which {cc} may be in; it gets both, but for
-        err: the file of --log-stderr.
-        ccs: the ids of --cc.
-
-    Raises:
-        CommandError: a file cannot be written.
-    """
-
-    def __init__(self, out: str | None, err: str | None, ccs: Iterable[int | None]) -> None:
-        self._out = out
-        self._err = err
+    def __init__(self) -> None:
         self._files: dict[str, LogFile] = {}
-        for cc in ccs:
-            self.of(cc)
 
-    def of(self, cc: int | None) -> Sinks:
-        """The sinks of one job."""
-        out = sys.stdout.buffer if self._out is None else self._file(fill(self._out, cc))
-        if self._err is not None:
-            return Sinks(out, self._file(fill(self._err, cc)))
-        return Sinks(out, sys.stderr.buffer if self._out is None else out)
+    def of(self, out: str | None, err: str | None, cc: int | None) -> Sinks:
+        """The sinks of one job.
+
+        Args:
+            out: the file of --log, which {cc} may be in; it gets both, but for
+            err: the file of --log-stderr.
+            cc: the id of --cc.
+
+        Raises:
+            CommandError: a file cannot be written.
+        """
+        to = sys.stdout.buffer if out is None else self._file(fill(out, cc))
+        if err is not None:
+            return Sinks(to, self._file(fill(err, cc)))
+        return Sinks(to, sys.stderr.buffer if out is None else to)
 
     def _file(self, name: str) -> LogFile:
         if name not in self._files:

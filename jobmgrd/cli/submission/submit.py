@@ -1,46 +1,13 @@
 """jobmgr submit: take jobs in, many at once if asked to, and print their ids."""
 
-import os
+import asyncio
 from typing import Any
 
 import click
 
-from jobmgrd.cli.attached.output import OutputView
-from jobmgrd.cli.connection import connect
-from jobmgrd.cli.failure import about
 from jobmgrd.cli.lazy import examples
-from jobmgrd.cli.submission.log import Log
-from jobmgrd.cli.submission.request import (
-    DRY_RUN,
-    JobOptions,
-    job_options,
-    print_jobspec,
-    requester,
-)
-from jobmgrd.cli.words.ids import spelled
-from protocol import idset
-from protocol.errors import FormatError
-from protocol.job_manager import SubmitReply, SubmitRequest
-
-
-class IdsetType(click.ParamType[tuple[int, ...]]):
-    """A set of numbers: "1-10,20" (RFC 22)."""
-
-    name = "IDSET"
-
-    def convert(
-        self,
-        value: str | tuple[int, ...],
-        param: click.Parameter | None,
-        ctx: click.Context | None,
-    ) -> tuple[int, ...]:
-        """The numbers, ascending."""
-        if isinstance(value, tuple):
-            return value
-        try:
-            return tuple(idset.parse(value))
-        except FormatError as error:
-            self.fail(str(error), param, ctx)
+from jobmgrd.cli.submission.bulk import Bulk, bulk_options, submits
+from jobmgrd.cli.submission.request import DRY_RUN, job_options, print_jobspec
 
 
 @click.command(
@@ -57,40 +24,16 @@ class IdsetType(click.ParamType[tuple[int, ...]]):
 )
 @job_options
 @DRY_RUN
-@click.option(
-    "--cc",
-    type=IdsetType(),
-    help="Submit one job for each id; {cc} in the command, --input, --output, --error, --job-name "
-    "and --log is replaced by the id, and FLUX_JOB_CC is set to it.",
-)
-@click.option("--bcc", type=IdsetType(), help="As --cc, without FLUX_JOB_CC.")
-@click.option("--wait", is_flag=True, help="Wait for all jobs; exit with the largest exit code.")
-@click.option("--wait-event", metavar="NAME", help="Wait until all jobs have had this event.")
-@click.option("--watch", is_flag=True, help="Wait for all jobs, and show their output.")
-@click.option("--progress", "bar", is_flag=True, help="Show a bar on a terminal.")
-@click.option("--jps", is_flag=True, help="With --progress, show how many jobs a second.")
-@click.option("--log", metavar="FILE", help="Write ids, output and errors to this file.")
-@click.option("--log-stderr", metavar="FILE", help="Write errors and stderr to this file.")
-@click.option("--quiet", is_flag=True, help="Print no ids.")
+@bulk_options
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 @click.pass_context
 def submit(
     ctx: click.Context,
     /,
-    cc: tuple[int, ...] | None,
-    bcc: tuple[int, ...] | None,
-    wait_event: str | None,
-    log: str | None,
-    log_stderr: str | None,
     command: tuple[str, ...],
     *,
     dry_run: bool,
-    wait: bool,
-    watch: bool,
-    bar: bool,
-    jps: bool,
-    quiet: bool,
-    **options: Any,  # noqa: ANN401 - the keywords of JobOptions
+    **options: Any,  # noqa: ANN401 - the keywords of Bulk and JobOptions
 ) -> None:
     """Submit a job that runs COMMAND, and print its id.
 
@@ -98,32 +41,9 @@ def submit(
     nothing to read unless --input names a file; its output is kept with it (see: jobmgr attach), or
     goes to --output.
     """
-    if cc is not None and bcc is not None:
-        raise click.UsageError("Give one of --cc and --bcc.")
-    if jps and not bar:
-        raise click.UsageError("--jps goes with --progress.")
-    given = JobOptions.of(options)
-    given = given._replace(input=given.input or os.devnull)
-    request = requester(given, command, told=bcc is None)
-    ccs = cc or bcc or (None,)
+    bulk, jobs = Bulk.of(options), list(submits(command, options))
     if dry_run:
-        for one in ccs:
-            print_jobspec(request(one))
+        for job in jobs:
+            print_jobspec(job.request(job.cc))
         return
-    if not (cc or bcc or wait or wait_event or watch or bar or log or log_stderr):
-        _submit(request(None), quiet=quiet)
-        return
-    from jobmgrd.cli.submission.bulk import Awaiting, Bulk  # noqa: PLC0415 - imports asyncio
-
-    view = OutputView(label=given.label_io) if watch else None
-    awaiting = Awaiting(wait or watch, wait_event, view)
-    bulk = Bulk(request, awaiting, bar=bar, jps=jps, quiet=quiet)
-    ctx.exit(bulk.run(ccs, Log(log, log_stderr, ccs)))
-
-
-def _submit(request: SubmitRequest, *, quiet: bool) -> None:
-    """Submit one job of which nothing is awaited."""
-    with connect() as client, about("submit"):
-        id_ = client.rpc("job-ingest.submit", request, reply=SubmitReply).id
-    if not quiet:
-        click.echo(spelled(id_))
+    ctx.exit(asyncio.run(bulk.submit(jobs)))
