@@ -1,6 +1,5 @@
 """jobmgr bulksubmit: a job for each input, or each combination of inputs (flux-bulksubmit(1))."""
 
-import asyncio
 import itertools
 import random
 import shlex
@@ -13,7 +12,8 @@ import click
 
 from jobmgrd.cli.failure import CommandError
 from jobmgrd.cli.lazy import examples
-from jobmgrd.cli.submission.bulk import Bulk, bulk_options, submits
+from jobmgrd.cli.submission.bulk import Bulk
+from jobmgrd.cli.submission.copies import bulk_options, submits
 from jobmgrd.cli.submission.inputs import Source, combinations, fill, is_mark, split
 from jobmgrd.cli.submission.request import job_options
 
@@ -117,4 +117,4 @@ def bulksubmit(
             click.echo(f"bulksubmit: submit {shown}")
         return
     todo = [job for words, given in jobs for job in submits(given["command"], given)]
-    ctx.exit(asyncio.run(bulk.submit(todo)))
+    ctx.exit(bulk.run(todo))

@@ -1,13 +1,16 @@
 """jobmgr submit: take jobs in, many at once if asked to, and print their ids."""
 
-import asyncio
-from typing import Any
+from typing import Any, Final
 
 import click
 
+from jobmgrd.cli.connection import connect
+from jobmgrd.cli.failure import about
 from jobmgrd.cli.lazy import examples
-from jobmgrd.cli.submission.bulk import Bulk, bulk_options, submits
+from jobmgrd.cli.submission.copies import bulk_options, submits
 from jobmgrd.cli.submission.request import DRY_RUN, job_options, print_jobspec
+from jobmgrd.cli.words.ids import spelled
+from protocol.job_manager import SubmitReply, SubmitRequest
 
 
 @click.command(
@@ -41,9 +44,25 @@ def submit(
     nothing to read unless --input names a file; its output is kept with it (see: jobmgr attach), or
     goes to --output.
     """
-    bulk, jobs = Bulk.of(options), list(submits(command, options))
+    jobs = list(submits(command, options))
     if dry_run:
         for job in jobs:
             print_jobspec(job.request(job.cc))
-        return
-    ctx.exit(asyncio.run(bulk.submit(jobs)))
+    elif not any(options[name] for name in _AWAITED):
+        _submit(jobs[0].request(None), quiet=options["quiet"])
+    else:
+        from jobmgrd.cli.submission.bulk import Bulk  # noqa: PLC0415 - imports asyncio
+
+        ctx.exit(Bulk.of(options).run(jobs))
+
+
+_AWAITED: Final = ("cc", "bcc", "wait", "wait_event", "watch", "bar", "jps", "log", "log_stderr")
+"""The options that ask for more than one job and its id."""
+
+
+def _submit(request: SubmitRequest, *, quiet: bool) -> None:
+    """Submit one job of which nothing is awaited."""
+    with connect() as client, about("submit"):
+        id_ = client.rpc("job-ingest.submit", request, reply=SubmitReply).id
+    if not quiet:
+        click.echo(spelled(id_))
