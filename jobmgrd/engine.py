@@ -28,6 +28,7 @@ from jobmgrd.jobs.scheduler import Scheduler
 from jobmgrd.jobs.states import Action, next_action
 from jobmgrd.jobs.times import expiration
 from jobmgrd.jobs.updates import DURATION
+from jobmgrd.limits import Guard
 from jobmgrd.perilog import Perilogs
 from jobmgrd.site import Site
 from jobmgrd.store import rows
@@ -77,6 +78,7 @@ class Engine:
         self.allocator.in_housekeeping = lambda: self.housekeeping.ranks
         self._stopping = False
         self.max_jobid = 0
+        self.guard = Guard()
         self.priority_of: Callable[[Job], int] = priority_of
         """Tells the priority of a job that is about to wait for resources."""
         self.hold_of: Callable[[Job], str | None] | None = None

@@ -25,6 +25,7 @@ class Limits(Struct, frozen=True):
     message_size: int = 4 * 2**20
     queued_bytes: int = 64 * 2**20
     active_jobs: int = UNLIMITED
+    eventlog: int = 2**20
 
 
 class Limit(Struct, frozen=True):
@@ -55,6 +56,9 @@ LIMITS: Final[Mapping[str, Limit]] = {
     ),
     "active_jobs": Limit(
         "[job-manager] active-jobs-per-user", errno.EAGAIN, "this user has {} active jobs"
+    ),
+    "eventlog": Limit(
+        "[job-manager] eventlog-size-per-job", errno.ENOSPC, "the events of this job have {} bytes"
     ),
 }  # fmt: skip
 

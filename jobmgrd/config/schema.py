@@ -190,6 +190,7 @@ class JobManager(Table, frozen=True):
     inactive_age_limit: Annotated[float, kinds.AGE_LIMIT] = UNLIMITED
     inactive_num_limit: Annotated[int, kinds.NUM_LIMIT] = UNLIMITED
     active_jobs_per_user: Annotated[int, kinds.NUM_LIMIT] = UNLIMITED
+    eventlog_size_per_job: Annotated[int, kinds.size(low=4096)] = 2**20
     purge_budget: Annotated[float | None, kinds.duration(positive=True)] = None
     stop_queues_on_restart: Annotated[bool, kinds.FLAG, RESTART] = False
     tombstone_limit: TombstoneLimit = TombstoneLimit()
@@ -255,6 +256,7 @@ class Config(Table, frozen=True):
             message_size=self.rpc.max_message_size,
             queued_bytes=self.rpc.queued_bytes_per_peer,
             active_jobs=self.job_manager.active_jobs_per_user,
+            eventlog=self.job_manager.eventlog_size_per_job,
         )
 
     @property

@@ -232,6 +232,7 @@ def _prepare(plugins: Plugins, loaded: Loaded) -> Sequence[Plugin]:
 def _let_in(parts: Parts, loaded: Loaded) -> None:
     """Who may connect, what guests may see, and how much each may have."""
     parts.router.guard.limits = loaded.config.limits
+    parts.engine.guard = parts.router.guard
     access = loaded.config.access
     parts.access.configure(
         allow_guest_user=access.allow_guest_user,

@@ -75,6 +75,16 @@ def written(t: float) -> str:
     return datetime.fromtimestamp(t, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def check_room(engine: Engine, job: Job) -> None:
+    """Let a client add an event to a job, unless there are many: they are kept in memory.
+
+    Raises:
+        RpcError: ENOSPC.
+    """
+    if sum(map(len, job.entries)) >= engine.guard.limits.eventlog:
+        raise engine.guard.refuse("eventlog")
+
+
 def authorize(cred: Cred, userid: int, text: str, unknown: RpcError) -> None:
     """Let the owner, and the user whose job it is, go on.
 

@@ -3,11 +3,13 @@
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+import msgspec
+
 from jobmgrd.call import Call, Value
 from jobmgrd.engine import Engine
 from jobmgrd.jobs.job import Job
 from jobmgrd.router import Route, Scope
-from jobmgrd.services.lookup import UNKNOWN_ID, active_job, authorize, refuse
+from jobmgrd.services.lookup import UNKNOWN_ID, active_job, authorize, check_room, refuse
 from jobmgrd.store.port import Store
 from protocol.job_manager import MemoRequest
 from protocol.message import Cred
@@ -34,10 +36,19 @@ class Memo:
         if job is None:
             return refuse(self._store, request.id, call.cred)
         authorize(call.cred, job.userid, "guests can only add a memo to their own jobs", UNKNOWN_ID)
+        check_room(self._engine, job)
         if request.volatile:
+            self._check_noted(job, request.memo)
             return self._note(job, request.memo, call.cred)
         self._engine.post(job, "memo", request.memo)
         return self._engine.durable(job)
+
+    def _check_noted(self, job: Job, memo: Mapping[str, Any]) -> None:
+        """What no eventlog has is in memory as well."""
+        guard = self._engine.guard
+        size = sum(len(msgspec.json.encode(part)) for part in (job.noted or {}, memo))
+        if size > guard.limits.eventlog:
+            raise guard.refuse("eventlog")
 
     async def _note(self, job: Job, memo: Mapping[str, Any], cred: Cred) -> None:
         while job.committed < len(job.entries):  # followers learn things in their order

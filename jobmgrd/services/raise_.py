@@ -9,7 +9,7 @@ from jobmgrd.call import Call, Value
 from jobmgrd.engine import Engine
 from jobmgrd.jobs.job import Job
 from jobmgrd.router import Route, Scope
-from jobmgrd.services.lookup import UNKNOWN_ID, active_job, authorize, refuse
+from jobmgrd.services.lookup import UNKNOWN_ID, active_job, authorize, check_room, refuse
 from jobmgrd.services.targets import targets
 from jobmgrd.store.port import Store
 from protocol.errors import RpcError
@@ -51,19 +51,25 @@ class Raise:
         _check(request)
         if request.dry_run or not jobs:
             return AllReply(len(jobs))
+        full = 0
         for job in jobs:
             if job.state is not State.INACTIVE:  # the end of another may have ended it
-                self._post(job, request, call.cred)
-        return self._all_durable(jobs)
+                try:
+                    self._post(job, request, call.cred)
+                except RpcError:
+                    full += 1
+        return self._all_durable(jobs, full)
 
     def _post(self, job: Job, request: RaiseRequest | RaiseallRequest, cred: Cred) -> None:
+        if request.severity or job.exception is not None:  # to end a job takes no room
+            check_room(self._engine, job)
         self._engine.raise_exception(job, request.type, request.severity, request.note, cred.userid)
 
-    async def _all_durable(self, jobs: list[Job]) -> AllReply:
+    async def _all_durable(self, jobs: list[Job], full: int) -> AllReply:
         """A job is an error whose own submit could not be made durable: it is no more."""
         waits = [self._engine.durable(job) for job in jobs]
         ends = await asyncio.gather(*waits, return_exceptions=True)
-        return AllReply(len(jobs), sum(isinstance(end, BaseException) for end in ends))
+        return AllReply(len(jobs), full + sum(isinstance(end, BaseException) for end in ends))
 
 
 def _check(request: RaiseRequest | RaiseallRequest) -> None:

@@ -18,7 +18,7 @@ from jobmgrd.engine import Engine
 from jobmgrd.jobs.job import Job
 from jobmgrd.jobs.updates import BANK, CONSTRAINTS, DURATION, NAME, PROJECT, QUEUE, update
 from jobmgrd.router import Route, Scope
-from jobmgrd.services.lookup import UNKNOWN_ID, active_job, authorize, refuse
+from jobmgrd.services.lookup import UNKNOWN_ID, active_job, authorize, check_room, refuse
 from jobmgrd.store.port import Store
 from protocol import eventlog
 from protocol.errors import FormatError, RpcError
@@ -69,6 +69,7 @@ class Update:
             return refuse(self._store, request.id, call.cred, inactive=errno.EINVAL)
         text = "guests may only update their own jobs"
         authorize(call.cred, job.userid, text, UNKNOWN_ID)
+        check_room(self._engine, job)
         if job.immutable and not call.cred.is_owner:
             text = "job is immutable due to previous instance owner update"
             raise RpcError(errno.EPERM, text)

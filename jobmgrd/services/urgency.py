@@ -7,7 +7,7 @@ from typing import Final
 from jobmgrd.call import Call, Value
 from jobmgrd.engine import Engine
 from jobmgrd.router import Route, Scope
-from jobmgrd.services.lookup import UNKNOWN_JOB, active_job, authorize, refuse
+from jobmgrd.services.lookup import UNKNOWN_JOB, active_job, authorize, check_room, refuse
 from jobmgrd.store.port import Store
 from protocol.errors import RpcError
 from protocol.job import URGENCY_DEFAULT, URGENCY_MAX, URGENCY_MIN
@@ -40,6 +40,7 @@ class Urgency:
         if job.has_resources:
             text = "urgency cannot be changed once resources are allocated"
             raise RpcError(errno.EINVAL, text)
+        check_room(self._engine, job)
         old = job.urgency
         context = {"userid": call.cred.userid, "urgency": request.urgency}
         self._engine.post(job, "urgency", context)

@@ -211,3 +211,66 @@ async def test_guests_leave_waits_for_the_owner(
     peer = Peer()
     parts.router.dispatch(Request("job-list.list-id", encode(wait), OWNER_CRED), peer)
     assert not peer.received
+
+
+@pytest.fixture
+async def small() -> AsyncIterator[Parts]:
+    """The same, with little room for the events of a job."""
+    config: dict[str, object] = {
+        "access": {"allow-guest-user": True},
+        "job-manager": {"eventlog-size-per-job": "4k"},
+    }
+    async with assembled(config, Executor) as parts:
+        yield parts
+
+
+async def test_a_client_adds_no_events_without_end(small: Parts) -> None:
+    """Of whatever kind, the owner neither; but it may cancel the job, once."""
+    spec = from_command(["true"], attributes=SIMULATED)
+    id = (await ask(small, "job-ingest.submit", {"jobspec": spec, "urgency": 0}))["id"]
+    memo = {"id": id, "memo": {"pad": "x" * 2000}}
+    for _ in range(2):
+        assert await ask(small, "job-manager.memo", memo) == {}
+    full = (
+        errno.ENOSPC,
+        "the events of this job have 4096 bytes: the limit of [job-manager] eventlog-size-per-job",
+    )
+    more = {
+        "job-manager.memo": memo,
+        "job-manager.raise": {"id": id, "type": "note", "severity": 7},
+        "job-manager.urgency": {"id": id, "urgency": 1},
+        "job-manager.update": {"id": id, "updates": {"attributes.system.job.name": "other"}},
+    }
+    for topic, body in more.items():
+        for cred in (GUEST, OWNER_CRED):
+            assert await ask(small, topic, body, cred) == full, topic
+    everything = {"type": "note", "severity": 7, "userid": 99, "states": 127, "dry_run": False}
+    reply = await ask(small, "job-manager.raiseall", everything)
+    assert (reply["count"], reply["errors"]) == (1, 1)
+    assert small.router.guard.refused["eventlog"] == 2 * len(more) + 1
+    events = small.engine.jobs[id].entries
+    assert not any(b"exception" in line for line in events)
+    cancel = {"id": id, "type": "cancel", "severity": 0}
+    assert await ask(small, "job-manager.raise", cancel) == {}
+
+
+async def test_a_running_job_that_is_full_can_be_canceled_once(small: Parts) -> None:
+    """It has to end; more of the same is refused."""
+    id = (await submit(small))["id"]
+    await turns_until(lambda: small.engine.jobs[id].R)
+    assert await ask(small, "job-manager.memo", {"id": id, "memo": {"pad": "x" * 5000}}) == {}
+    small.engine.jobs[id].end_asked = True  # its tasks do not end
+    cancel = {"id": id, "type": "cancel", "severity": 0}
+    assert await ask(small, "job-manager.raise", cancel) == {}
+    assert (await ask(small, "job-manager.raise", cancel))[0] == errno.ENOSPC
+
+
+async def test_volatile_memos_are_bounded_too(small: Parts) -> None:
+    """They are in memory, whatever the eventlog has."""
+    id = (await submit(small))["id"]
+    memo = {"id": id, "memo": {"a": "x" * 3000}, "volatile": True}
+    assert await ask(small, "job-manager.memo", memo) == {}
+    assert (await ask(small, "job-manager.memo", memo))[0] == errno.ENOSPC
+    short = {"id": id, "memo": {"a": None}, "volatile": True}
+    assert await ask(small, "job-manager.memo", short) == {}
+    assert await ask(small, "job-manager.memo", memo) == {}
