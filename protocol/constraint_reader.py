@@ -1,8 +1,8 @@
 """Reads constraints (RFC 43): objects of a payload -> the tree of protocol.constraint.
 
 Reading is strict and bounded, so that what follows (a filter, a query) may walk the tree without
-a thought: at most DEPTH_MAX levels, OPERATORS_MAX operators and VALUES_MAX values, hosts and ranks
-written out. Texts of errors are those of flux-core's job-list (match.c), followed by the place.
+a thought: at most DEPTH_MAX levels, OPERATORS_MAX operators and VALUES_MAX values, with hosts and
+ranks written out. Texts of errors are those of flux-core's job-list (match.c), and then the place.
 """
 
 import math
@@ -79,17 +79,32 @@ class _Reader:
             return _when(cast("Attribute", operator), values, place)
         if operator not in _LEAVES:
             _fail(f"unknown constraint operator: {operator[:32]}", place.rpartition(".")[0])
-        return _LEAVES[operator](values, place)
+        leaf = _LEAVES[operator](values, place)
+        self._count_values(_named(leaf), place)
+        return leaf
 
     def _count(self, values: Sequence[object], place: str, depth: int) -> None:
         self._operators += 1
-        self._values += len(values)
         if depth > DEPTH_MAX:
             _fail(f"constraint is nested deeper than {DEPTH_MAX}", place)
         if self._operators > OPERATORS_MAX:
             _fail(f"constraint has more than {OPERATORS_MAX} operators", place)
+        self._count_values(len(values), place)
+
+    def _count_values(self, n: int, place: str) -> None:
+        self._values += n
         if self._values > VALUES_MAX:
             _fail(f"constraint has more than {VALUES_MAX} values", place)
+
+
+def _named(leaf: Constraint) -> int:
+    """How many hosts or ranks an operator stands for."""
+    match leaf:
+        case Hosts(hosts):
+            return len(hosts)
+        case Ranks(ranks):
+            return len(ranks)
+    return 0
 
 
 def _fail(text: str, place: str) -> NoReturn:

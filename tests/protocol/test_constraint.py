@@ -136,6 +136,11 @@ def _nested(depth: int) -> dict[str, Any]:
             "too many hosts specified",
         ),
         (
+            {"or": [{"ranks": [f"1-{HOSTS_MAX}"]}] * 3},
+            {"or": [{"ranks": [f"1-{HOSTS_MAX}"]}] * 4},
+            f"more than {VALUES_MAX} values",  # all that are named, and the operators' own
+        ),
+        (
             {"hostlist": ["n"] * HOSTS_MAX},
             {"hostlist": ["n"] * (HOSTS_MAX + 1)},  # each has to be read
             "too many hosts specified",
