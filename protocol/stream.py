@@ -57,6 +57,11 @@ class Splitter:
         """Whether the stream has stopped within a message."""
         return bool(self._pending)
 
+    @property
+    def wanted(self) -> int:
+        """How many bytes the message lacks that the stream has stopped in, as far as is known."""
+        return self._needed - len(self._pending)
+
     def feed(self, data: bytes) -> Iterator[list[bytes]]:
         """Take bytes as they come, and give the messages that are complete.
 

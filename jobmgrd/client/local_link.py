@@ -51,6 +51,7 @@ class LocalLink:
         self._path = endpoint.removeprefix(LOCAL)
         self._splitter = stream.Splitter(MESSAGE_MAX)
         self._out: list[bytes] = []
+        self._queued = 0
         self._rest = memoryview(b"")
         self._greeted = False
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -82,9 +83,12 @@ class LocalLink:
 
     # --- out ------------------------------------------------------------------------------------
 
-    def queue(self, frames: Sequence[bytes]) -> None:
-        """Have a message leave with the next flush."""
-        self._out.append(stream.encode(frames))
+    def queue(self, frames: Sequence[bytes]) -> int:
+        """Have a message leave with the next flush; the bytes that do."""
+        data = stream.encode(frames)
+        self._out.append(data)
+        self._queued += len(data)
+        return self._queued
 
     def flush(self) -> bool:
         """Hand over what is queued, as far as the daemon takes it; whether nothing is left."""
@@ -94,6 +98,7 @@ class LocalLink:
             if not self._rest:
                 self._rest = memoryview(b"".join(self._out))
                 self._out.clear()
+                self._queued = 0
             try:
                 sent = self.socket.send(self._rest, socket.MSG_NOSIGNAL)
             except BlockingIOError:

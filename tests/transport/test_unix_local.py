@@ -100,6 +100,28 @@ async def test_one_that_goes_on_in_time_is_served(
         assert request.payload == b"x" * 5
 
 
+async def test_one_that_has_sent_much_is_read_a_little_at_a_time(served: Served) -> None:
+    """So that it holds up nobody; all of its requests are served, in order."""
+    many = 2000
+    async with served.client() as (_, greedy), served.client() as (_, modest):
+        greedy.write(b"".join(message("t", b"x" * 40, matchtag=n) for n in range(many)))
+        modest.write(message("t", matchtag=many))
+        served_tags = [(await served.requests.get())[0].matchtag for _ in range(many + 1)]
+    assert served_tags.index(many) < many / 2
+    served_tags.remove(many)
+    assert served_tags == list(range(many))
+
+
+async def test_a_large_message_is_read_in_large_pieces(served: Served) -> None:
+    """Sixteen times as much at once as of small ones."""
+    async with served.client() as (_, writer):
+        peer = await served.peer(writer)
+        assert len(peer.get_buffer(-1)) == local_peer.READ
+        peer.get_buffer(-1)[:100] = message("t", b"x" * MAX)[:100]
+        peer.buffer_updated(100)
+        assert len(peer.get_buffer(-1)) == local_peer.READ_MAX
+
+
 async def test_one_too_many_is_told_so(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     """EMFILE as the greeting; when another has gone there is room again."""
     monkeypatch.setattr(unix_local, "CLIENTS_MAX", 1)
