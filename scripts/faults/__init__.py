@@ -9,7 +9,7 @@ requests.py  good requests of every kind
 settings.py  configurations, good, half good and bad
 values.py    values that are nearly right
 mutation.py  what dice make of requests
-senders.py   the two ways in
+senders.py   the ways in
 witness.py   the good client beside them
 fuzz.py      the command that sends them
 guided.py    the command that looks for bytes that break a law of tests/fuzz (scripts/atheris)

@@ -19,12 +19,17 @@ from scripts.faults.crash import thrown
 from scripts.faults.daemon import Daemon, DaemonFailedError
 from scripts.faults.mutation import Mutator
 from scripts.faults.requests import requests
-from scripts.faults.senders import LocalSender, Sender, SettleError, ZmqSender
+from scripts.faults.senders import LocalSender, Sender, SettleError, Subscriber, ZmqSender
 from scripts.faults.settings import BASE, file_of, toml
 from scripts.faults.witness import Witness
 
 TURN: Final = 500
 """Messages between two looks of the good client."""
+SUBSCRIPTIONS: Final = 10
+"""And what a subscriber sends meanwhile."""
+MAKERS: Final = {"zmq": ZmqSender, "local": LocalSender, "events": Subscriber}
+WAYS: Final = ("zmq", "local", "zmq", "events")
+"""Of the bad clients; all but the last take turns."""
 LIFE: Final = 40
 """Turns that a bad client lives."""
 WARM: Final = 0.6
@@ -46,11 +51,7 @@ class Attack:
         self._daemon = daemon
         self._dice = dice
         self._mutator = Mutator(dice)
-        self._senders: list[Sender] = [self._make(n) for n in range(3)]
-
-    def _make(self, n: int) -> Sender:
-        make = LocalSender if n % 2 else ZmqSender
-        return make(self._daemon.rundir)
+        self._senders: list[Sender] = [MAKERS[way](daemon.rundir) for way in WAYS]
 
     def run(self, messages: int, seconds: float) -> list[str]:
         """Send so many messages, or for so long; what is wrong."""
@@ -70,10 +71,10 @@ class Attack:
             if turn % LIFE == LIFE - 1:
                 n = self._dice.randrange(len(self._senders))
                 self._senders[n].close()
-                self._senders[n] = self._make(n)
+                self._senders[n] = MAKERS[WAYS[n]](self._daemon.rundir)
             self._mutator.requests = requests(self._dice, victims)
             self._daemon.config.write_bytes(file_of(self._dice))
-            if wrong := list(self._turn(turn % len(self._senders))):
+            if wrong := list(self._turn(turn % (len(WAYS) - 1))):
                 return wrong
             victims = self.witness.victims()
             share = max(sum(self.sent.values()) / messages, (time.monotonic() - begin) / seconds)
@@ -94,12 +95,15 @@ class Attack:
         return list(self.witness.after_restart())
 
     def _turn(self, n: int) -> Iterator[str]:
-        sender = self._senders[n]
+        sender, subscriber = self._senders[n], self._senders[-1]
+        for _ in range(SUBSCRIPTIONS):
+            subscriber.send(self._mutator.next())
         for _ in range(TURN):
             sender.send(self._mutator.next())
-        self.sent["local" if isinstance(sender, LocalSender) else "zmq"] += TURN
+        self.sent.update({WAYS[n]: TURN, WAYS[-1]: SUBSCRIPTIONS})
         yield from self.witness.under_attack()
         sender.settle()
+        subscriber.settle()
         yield from self.witness.at_rest()
 
     def close(self) -> None:
@@ -129,9 +133,10 @@ def main(messages: int, seconds: float, seed: int | None) -> None:
 
     Good requests of every kind are changed in their values, their bytes and their frames, and sent
     to the ROUTER and to the local connector; its configuration file is good, half good or bad.
-    After each 500 the configuration has to be whole, and is put back, and a job has to run. Ends
-    with 1, leaving the directory, if the daemon ends, grows, meets an error that it did not expect,
-    or answers the good client wrongly or late.
+    After each 500 the configuration has to be whole, and is put back, and a job has to run; at the
+    end the daemon is killed in the midst of it, and the next one has to find its way. Ends with 1,
+    leaving the directory, if the daemon ends, grows, meets an error that it did not expect, or
+    answers the good client wrongly or late.
     """
     seed = secrets.randbits(32) if seed is None else seed
     directory = Path(tempfile.mkdtemp(prefix="jmf-"))

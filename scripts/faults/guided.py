@@ -85,7 +85,10 @@ def run(name: str, seconds: int, runs: int) -> bool:
     tried = next(
         (line.split()[-1] for line in done.stderr.splitlines() if "number_of_executed" in line), "?"
     )
-    click.echo(f"{name}: {tried} tried, {len(list(corpus.iterdir()))} kept, exit {done.returncode}")
+    outcome = "the law is broken" if done.returncode else "the law held"
+    click.echo(
+        f"{name}: {tried} tried, {len(list(corpus.iterdir()))} kept to go on with, {outcome}"
+    )
     for path in sorted(set(broken.iterdir()) - before):
         data = path.read_bytes()
         place = FOUND / name / _digest(data)

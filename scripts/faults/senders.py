@@ -1,4 +1,4 @@
-"""The two ways in for messages that nobody should send, and how it is known that all were taken."""
+"""The ways in for messages that nobody should send, and how it is known that all were taken."""
 
 import itertools
 import random
@@ -12,6 +12,7 @@ import zmq
 
 from protocol import stream
 from protocol.errors import MessageError
+from protocol.events import READY
 from protocol.message import HEADER_SIZE, Request, decode
 from scripts.faults.mutation import BITS, Frames
 
@@ -69,6 +70,38 @@ class ZmqSender:
                     if frames[-1].endswith(end):
                         return
         raise SettleError("a ping behind mutated messages was not answered")
+
+    def close(self) -> None:
+        """See Sender."""
+        self._socket.close()
+
+
+class Subscriber:
+    """A subscriber to events who asks for what is none, and says what no subscriber says."""
+
+    def __init__(self, rundir: Path) -> None:
+        self._dice = random.SystemRandom()
+        self._socket: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.XSUB)
+        self._socket.setsockopt(zmq.LINGER, 0)
+        self._socket.setsockopt(zmq.SNDTIMEO, int(PATIENCE * 1000))
+        self._socket.connect(f"ipc://{rundir}/events")
+
+    def send(self, frames: Frames) -> None:
+        """Subscribe to a part of a message, end that, or send it as it is."""
+        what = self._dice.choice((b"\x01", b"\x00", b"\x01" + READY.encode(), b"", b"\x02"))
+        self._socket.send_multipart([what + frames[0], *frames[1 : self._dice.randrange(1, 3)]])
+
+    def settle(self) -> None:
+        """See Sender: a subscription to a topic of readiness is answered by an event."""
+        topic = f"{READY}{next(TAGS)}".encode()
+        self._socket.send(b"\x01" + topic)
+        deadline = time.monotonic() + PATIENCE
+        while self._socket.poll(max(deadline - time.monotonic(), 0) * 1000):
+            with suppress(zmq.Again):
+                while frames := self._socket.recv_multipart(zmq.NOBLOCK):
+                    if frames[0] == topic + b"\0":
+                        return
+        raise SettleError("a subscription behind mutated ones is not in effect")
 
     def close(self) -> None:
         """See Sender."""
