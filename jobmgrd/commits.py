@@ -14,12 +14,13 @@ other jobs stay dirty and are written again.
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Final, NamedTuple, Protocol, TypeAlias
+from typing import Final, NamedTuple, Protocol
 
 import structlog
 from msgspec import Struct
 
 from jobmgrd.exec.port import Executor
+from jobmgrd.gathered import Effect, Gathered, Waiting
 from jobmgrd.jobs.job import Job
 from jobmgrd.jobs.retention import DEFAULT
 from jobmgrd.store import rows
@@ -31,11 +32,11 @@ log = structlog.get_logger()
 
 RETRY_DELAY: Final = 0.5
 """Seconds until a failed write is tried again."""
+WRITE_MAX: Final = 256
+"""Jobs in one write, so that its end does not hold the loop for long: 10 ms, about. N.B. with the
+executor's position all that it has told has to be written."""
 POSITION: Final = "exec"
 """The name under which the position of the executor's events is kept."""
-
-Effect: TypeAlias = Callable[[Job], None]
-_Waiting: TypeAlias = "tuple[Job, asyncio.Future[None]]"
 
 
 class Committed(Struct, frozen=True):
@@ -69,12 +70,7 @@ class Commits:
         self._store = store
         self._executor = executor
         self._jobs = jobs
-        self._dirty: dict[int, Job] = {}
-        self._effects: list[tuple[Job, Effect]] = []
-        self._waiting: list[_Waiting] = []
-        self._output: dict[int, list[bytes]] = {}
-        self._input: dict[int, list[bytes]] = {}
-        self._submits: dict[int, asyncio.Future[SubmitReply]] = {}
+        self._next = Gathered()
         self._listeners: list[Listener] = []
         self._writing: asyncio.Future[None] | None = None
         self._asked = 0.0
@@ -93,7 +89,7 @@ class Commits:
     def unwritten(self) -> int:
         """How many jobs have changed since their last durable write."""
         under_way = () if self._write is None else (item.job.id for item in self._write.dirty)
-        return len({*self._dirty, *under_way})
+        return len({*self._next.dirty, *under_way})
 
     @property
     def waiting(self) -> float:
@@ -110,12 +106,12 @@ class Commits:
 
     def touch(self, job: Job) -> None:
         """Write this job at the end of the tick."""
-        self._dirty[job.id] = job
+        self._next.dirty[job.id] = job
         self._flush_soon()
 
     def after(self, job: Job, effect: Effect) -> None:
         """Have something done once the job, as it is now, is durable; the caller touches it."""
-        self._effects.append((job, effect))
+        self._next.effects.append((job, effect))
 
     def durable(self, job: Job) -> "asyncio.Future[None]":
         """A future that is done once the job, as it is now, is durable.
@@ -123,31 +119,35 @@ class Commits:
         It fails with StoreError if the job was never durable and its first write fails.
         """
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        if job.state is State.INACTIVE and job.id not in self._dirty and self._write is not None:
+        if (
+            job.state is State.INACTIVE
+            and job.id not in self._next.dirty
+            and self._write is not None
+        ):
             self._write.waiting.append((job, future))  # its last row is under way: none follows
         else:
-            self._waiting.append((job, future))
+            self._next.waiting.append((job, future))
             self.touch(job)
         return future
 
     def submitted(self, job: Job) -> "asyncio.Future[SubmitReply]":
         """A future of the answer to this job's submit, given once it is durable."""
-        future = self._submits[job.id] = asyncio.get_running_loop().create_future()
+        future = self._next.submits[job.id] = asyncio.get_running_loop().create_future()
         return future
 
     def output(self, job: Job, data: bytes) -> None:
         """Keep a piece of output with a job."""
-        self._output.setdefault(job.id, []).append(data)
+        self._next.output.setdefault(job.id, []).append(data)
         self.touch(job)
 
     def input(self, job: Job, data: bytes) -> None:
         """Keep a piece of what was written to its stdin with a job."""
-        self._input.setdefault(job.id, []).append(data)
+        self._next.input.setdefault(job.id, []).append(data)
         self.touch(job)
 
     async def drain(self) -> None:
         """Write until nothing is dirty, and how far the executor has told."""
-        while self._writing is not None or self._dirty:
+        while self._writing is not None or self._next.dirty:
             self._flush()
             if self._writing is not None:
                 await asyncio.wait([self._writing])
@@ -171,19 +171,22 @@ class Commits:
     def _flush(self) -> None:
         """Hand everything that has gathered to the store, as one write."""
         self._flush_due = False
-        if self._writing is not None or not self._dirty:
+        if self._writing is not None or not self._next.dirty:
             return
+        position = self._take_position()
+        if position or len(self._next.dirty) <= WRITE_MAX:
+            taken, self._next = self._next, Gathered()
+        else:
+            taken = self._next.part(WRITE_MAX)
         write = _Write(
-            dirty=[_Dirty(job, len(job.entries), _take_moves(job)) for job in self._dirty.values()],
-            output={id: b"".join(pieces) for id, pieces in self._output.items()},
-            input={id: b"".join(pieces) for id, pieces in self._input.items()},
-            effects=self._effects,
-            waiting=self._waiting,
-            submits=self._submits,
-            position=self._take_position(),
+            dirty=[_Dirty(job, len(job.entries), _take_moves(job)) for job in taken.dirty.values()],
+            output={id: b"".join(pieces) for id, pieces in taken.output.items()},
+            input={id: b"".join(pieces) for id, pieces in taken.input.items()},
+            effects=taken.effects,
+            waiting=taken.waiting,
+            submits=taken.submits,
+            position=position,
         )
-        self._dirty, self._output, self._input, self._submits = {}, {}, {}, {}
-        self._effects, self._waiting = [], []
         self._write = write
         self._asked = asyncio.get_running_loop().time()
         self._writing = self._store.write(write.changes(self.class_of, self.rules_of))
@@ -218,7 +221,7 @@ class Commits:
             effect(job)
         if write.waiting:
             write.tell_waiting()
-        if self._dirty:
+        if self._next.dirty:
             self._flush_soon()
 
     def _take_back(self, write: "_Write", error: BaseException) -> None:
@@ -229,21 +232,21 @@ class Commits:
             self.position = b""
         for id, future in write.submits.items():
             self._jobs.pop(id, None)
-            self._dirty.pop(id, None)
+            self._next.dirty.pop(id, None)
             if not future.done():
                 future.set_exception(error)
         kept = [(job, effect) for job, effect in write.effects if job.id in self._jobs]
-        self._effects = kept + self._effects
-        self._waiting += write.refuse_waiting(error, self._jobs)
+        self._next.effects = kept + self._next.effects
+        self._next.waiting += write.refuse_waiting(error, self._jobs)
         for id, data in write.output.items():
-            self._output.setdefault(id, []).insert(0, data)
+            self._next.output.setdefault(id, []).insert(0, data)
         for id, data in write.input.items():
-            self._input.setdefault(id, []).insert(0, data)
+            self._next.input.setdefault(id, []).insert(0, data)
         for job, _length, moves in write.dirty:
             if job.id in self._jobs:
                 job.moves[:0] = moves
-                self._dirty[job.id] = job
-        if self._dirty:
+                self._next.dirty[job.id] = job
+        if self._next.dirty:
             asyncio.get_running_loop().call_later(RETRY_DELAY, self._flush)
 
 
@@ -267,7 +270,7 @@ class _Write(Struct, frozen=True):
     output: Mapping[int, bytes]
     input: Mapping[int, bytes]
     effects: list[tuple[Job, Effect]]
-    waiting: "list[_Waiting]"
+    waiting: "list[Waiting]"
     submits: Mapping[int, "asyncio.Future[SubmitReply]"]
     position: bytes  # of the executor's events; b"" if it has not moved
 
@@ -297,7 +300,7 @@ class _Write(Struct, frozen=True):
             if not waiting.done():
                 waiting.set_result(None)
 
-    def refuse_waiting(self, error: BaseException, jobs: Mapping[int, Job]) -> "Sequence[_Waiting]":
+    def refuse_waiting(self, error: BaseException, jobs: Mapping[int, Job]) -> "Sequence[Waiting]":
         """It failed: tell those whose job is no more; the others wait for the next try."""
         for job, waiting in self.waiting:
             if job.id not in jobs and not waiting.done():

@@ -23,20 +23,22 @@ import zmq
 
 from jobmgrd import multipart
 
-DRAIN_MAX: Final = 256
+DRAIN_MAX: Final = 64
 """Messages that one drain takes; then the loop goes round, so that all else is served, too."""
 
 
 class Drain:
     """Hands every message of a socket to `take`, and calls `emptied` when there are no more.
 
+    If `take` says True, the rest stays unread until something new comes, or somebody asks (`soon`);
+    then whoever takes has asked for ZMQ_EVENTS before the last message, so that it will signal.
     Neither may raise. The socket stays its owner's, who closes this first.
     """
 
     def __init__(
         self,
         socket: "zmq.Socket[bytes]",
-        take: Callable[[list[bytes]], None],
+        take: Callable[[list[bytes]], bool | None],
         emptied: Callable[[], None] | None = None,
         receive: Callable[["zmq.Socket[bytes]"], list[bytes]] = multipart.receive,
     ) -> None:
@@ -46,6 +48,7 @@ class Drain:
         self._receive = receive
         self._due = False
         self._draining = False
+        self._paused = False
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def open(self) -> None:
@@ -73,11 +76,17 @@ class Drain:
         self._due = False
         if self._draining or not self._open():
             return
+        if self._paused:
+            self._paused = False
+            self._socket.get(zmq.EVENTS)
         self._draining = True
         empty = False
         try:
             for _ in range(DRAIN_MAX):
-                self._take(self._receive(self._socket))
+                enough = self._take(self._receive(self._socket))
+                if enough:
+                    self._paused = True
+                    return
                 if not self._open():  # closed by whoever took the message
                     return
         except zmq.Again:

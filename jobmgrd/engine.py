@@ -14,13 +14,14 @@ from typing import Any, Final
 import structlog
 
 from jobmgrd.allocator import Allocator
-from jobmgrd.commits import POSITION, Commits, Effect
+from jobmgrd.commits import POSITION, Commits
 from jobmgrd.exec.port import (
     ExecEvent,
     Executor,
     Notify,
 )
 from jobmgrd.execution import Execution
+from jobmgrd.gathered import Effect
 from jobmgrd.housekeeping import Housekeeping
 from jobmgrd.jobs.facts import IMMUTABLE
 from jobmgrd.jobs.job import EVENTLOG_VERSION, Job, Perilog, priority_of

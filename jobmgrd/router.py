@@ -18,7 +18,9 @@ import structlog
 from msgspec import Struct
 
 from jobmgrd.call import Call, Empty, Gone, Peer, PeerGoneError, Stream, Value
+from jobmgrd.lanes import Lanes
 from jobmgrd.limits import Guard
+from jobmgrd.turns import Turns
 from protocol import payload
 from protocol.errors import PayloadError, RpcError
 from protocol.message import (
@@ -105,6 +107,8 @@ class Router:
     def __init__(self, spawn: Spawn, guard: Guard | None = None) -> None:
         self._spawn = spawn
         self.guard = Guard() if guard is None else guard
+        self.turns = Turns()
+        self.lanes = Lanes(self.turns)
         self._routes: dict[str, Route] = {}
         self._roles: dict[str, int] = {}  # of the routes, in the mode that holds
         self._private = False

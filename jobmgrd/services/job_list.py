@@ -85,6 +85,7 @@ class JobList:
             own = Userids(frozenset({call.cred.userid}))
             selection = replace(selection, constraint=And((selection.constraint, own)))
         pages = self._pages(selection, _ENCODERS[call.format])
+        pages = self._router.lanes.paced(call.peer, pages)
         return _stream(call, pages) if isinstance(call, Stream) else _answer(pages)
 
     async def _pages(self, selection: "_Selection", encode: Encode) -> Pages:

@@ -30,6 +30,7 @@ from jobmgrd.transport.refusals import Refusals
 from jobmgrd.transport.zap import Zap
 from jobmgrd.transport.zmq_pub import ZmqPub
 from jobmgrd.transport.zmq_router import Receive, ZmqPeer, ZmqRouter
+from jobmgrd.turns import Turns
 from protocol.errors import MessageError, RpcError
 from protocol.message import UNKNOWN, Cred, Request, Response, decode
 from protocol.payload import Format
@@ -126,6 +127,7 @@ class CurveTransport:
         *,
         cred: Cred,
         guard: Guard,
+        turns: Turns,
         monotonic: Callable[[], float],
     ) -> None:
         self._context = context
@@ -143,6 +145,7 @@ class CurveTransport:
             receive,
             cred=cred,
             guard=guard,
+            turns=turns,
             receive_frames=multipart.receive_known,
         )
         self._rpc_handshakes = self._secure(self._rpc.socket, RPC)

@@ -11,7 +11,8 @@ thousand requests, which no flux command sends without reading.
 
 import asyncio
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from time import monotonic
 from typing import Final, Protocol, cast
 
 import structlog
@@ -20,6 +21,7 @@ from jobmgrd.access import lowered
 from jobmgrd.call import Gone, PeerGoneError, refusal
 from jobmgrd.limits import Guard
 from jobmgrd.publisher import Published
+from jobmgrd.turns import TICK, Turns
 from protocol import stream
 from protocol.errors import MessageError
 from protocol.events import publication
@@ -36,6 +38,8 @@ READ_MAX: Final = 256 * 1024
 """The same, of a message that is larger than READ."""
 READ_AHEAD: Final = 16 * 2**20
 WAITING_MAX: Final = 64 * 2**20
+SLICE: Final = 0.001
+"""Seconds for which one client's requests are handled before it is the turn of others."""
 STALL: Final = 30.0
 """Seconds that a client may take to end a message that it began."""
 
@@ -47,6 +51,7 @@ class Server(Protocol):
     """What a client needs of the socket that it came in by."""
 
     guard: Guard
+    turns: Turns
     max_message_size: int
     malformed: int
 
@@ -72,6 +77,9 @@ class LocalPeer(asyncio.BufferedProtocol):
         self._transport: asyncio.Transport | None = None
         self._stall: asyncio.TimerHandle | None = None
         self._out: list[bytes] = []
+        self._messages: Iterator[list[bytes]] | None = None  # that are not handled yet
+        self._behind = False  # they were left for later
+        self._choked = False  # more than READ_AHEAD waits to be written
         self._reading = False
         self._waiting = 0  # bytes in `_out`
         self._sent = 0  # bytes that ever went to the transport
@@ -95,7 +103,7 @@ class LocalPeer(asyncio.BufferedProtocol):
 
     def connection_lost(self, _exc: Exception | None) -> None:
         """Have everything that the client waits for released."""
-        self._transport = None
+        self._transport = self._messages = None
         self._out.clear()
         self._settle()
         self._server.lose(self)
@@ -103,14 +111,14 @@ class LocalPeer(asyncio.BufferedProtocol):
     def pause_writing(self) -> None:
         """The client does not read: leave its requests where they are."""
         self._settle()
+        self._choked = True
         if self._transport is not None:
             self._transport.pause_reading()
 
     def resume_writing(self) -> None:
         """The client reads again."""
-        if self._transport is not None:
-            self._transport.resume_reading()
-            self._await_rest()
+        self._choked = False
+        self._read_on()
 
     # --- requests -------------------------------------------------------------------------------
 
@@ -119,14 +127,46 @@ class LocalPeer(asyncio.BufferedProtocol):
         return _incoming[: max(READ, self._splitter.wanted)]
 
     def buffer_updated(self, nbytes: int) -> None:
-        """Handle every request that is complete, and send what they were answered at once."""
+        """Handle the requests that are complete, and send what they were answered at once."""
         if self._transport is None:
             return  # turned away
         self._settle()
+        self._messages = self._splitter.feed(bytes(_incoming[:nbytes]))
+        self._handle()
+        self._read_on()
+
+    def _go_on(self) -> None:
+        turns, now = self._server.turns, monotonic()
+        if turns.waits(self, now):
+            if turns.may(now):
+                self._handle()
+                turns.took(now)
+            else:
+                self._put_off()
+        else:
+            self._handle()
+        self._read_on()
+
+    def _handle(self) -> None:
+        """Handle requests until there are no more, or it is the turn of others."""
+        messages, turns, handled = self._messages, self._server.turns, 0
+        if messages is None or self._transport is None:
+            return
+        now = monotonic()
+        until = now + SLICE
         self._reading = True
         try:
-            for frames in self._splitter.feed(bytes(_incoming[:nbytes])):
+            for frames in messages:
                 self._take(frames)
+                handled += 1
+                now = monotonic()
+                if now > until or (handled > 1 and turns.waits(self, now)):
+                    self._put_off()
+                    break
+            else:
+                if handled == 1 and not self._behind:
+                    turns.came(self, now)
+                self._messages, self._behind = None, False
         except MessageError as error:
             self._server.malformed += 1
             log.warning("local.malformed", userid=self.cred.userid, reason=str(error))
@@ -134,7 +174,20 @@ class LocalPeer(asyncio.BufferedProtocol):
         finally:
             self._reading = False
         self._flush()
-        self._await_rest()
+
+    def _put_off(self) -> None:
+        """Leave the rest until others have had their turn, and unread what comes meanwhile."""
+        self._behind = True
+        if self._transport is not None:
+            self._transport.pause_reading()
+            slow = self._server.turns.waits(self, monotonic())
+            self._loop.call_later(TICK if slow else 0.0, self._go_on)
+
+    def _read_on(self) -> None:
+        """Read what comes, unless there are requests to be handled, or too much to be written."""
+        if self._transport is not None and self._messages is None and not self._choked:
+            self._transport.resume_reading()
+            self._await_rest()
 
     def _take(self, frames: list[bytes]) -> None:
         if self._transport is None:
@@ -159,7 +212,7 @@ class LocalPeer(asyncio.BufferedProtocol):
 
     def _await_rest(self) -> None:
         """Give the client time to end a message; one that is left unread need not."""
-        if self._splitter.partial and self._transport is not None and self._transport.is_reading():
+        if self._splitter.partial and self._transport is not None:
             self._stall = self._loop.call_later(STALL, self._give_up)
 
     def _settle(self) -> None:

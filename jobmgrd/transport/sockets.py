@@ -54,7 +54,14 @@ class Sockets:
         self.pub = ZmqPub(context, _local(events), cred)
         self._closing.callback(self.pub.close)
         publisher.add(self.pub)
-        self.rpc = ZmqRouter(context, _local(rpc), router.dispatch, cred=cred, guard=router.guard)
+        self.rpc = ZmqRouter(
+            context,
+            _local(rpc),
+            router.dispatch,
+            cred=cred,
+            guard=router.guard,
+            turns=router.turns,
+        )
         self._closing.callback(self.rpc.close)
         self._curve: CurveTransport | None = None
         if loaded.keys is not None:
@@ -67,12 +74,18 @@ class Sockets:
                 router.expel,
                 cred=cred,
                 guard=router.guard,
+                turns=router.turns,
                 monotonic=time.monotonic,
             )
             self._closing.callback(self._curve.close)
             publisher.add(self._curve)
         self.local = UnixLocal(
-            rundir / "local", access, router.dispatch, router.disconnect, guard=router.guard
+            rundir / "local",
+            access,
+            router.dispatch,
+            router.disconnect,
+            guard=router.guard,
+            turns=router.turns,
         )
         router.add(self.local)
         self._closing.push_async_callback(self.local.close)

@@ -23,6 +23,7 @@ from jobmgrd.call import Call, Empty
 from jobmgrd.limits import Guard
 from jobmgrd.router import OWNER, Route
 from jobmgrd.transport.local_peer import LocalPeer
+from jobmgrd.turns import Turns
 from protocol.message import Cred, Request
 
 log = structlog.get_logger()
@@ -51,6 +52,7 @@ class UnixLocal:
         receive: takes every request.
         lost: is told of every client that has gone.
         guard: has the size that a request may have, and counts who asks with more.
+        turns: are those of all sockets of the daemon.
     """
 
     def __init__(
@@ -61,6 +63,7 @@ class UnixLocal:
         lost: Callable[[LocalPeer], None],
         *,
         guard: Guard,
+        turns: Turns,
     ) -> None:
         self._path = path
         self._access = access
@@ -71,6 +74,7 @@ class UnixLocal:
         self._emptied = asyncio.Event()
         self.receive = receive
         self.guard = guard
+        self.turns = turns
         self.max_message_size = guard.limits.message_size
         self.connects = self.malformed = self.refused = 0
 

@@ -1,4 +1,4 @@
-"""The ROUTER socket: requests in, responses out. jobmgrd/drain.py explains how it is read."""
+"""The ROUTER socket: requests in, responses out. fair_drain.py explains how it is read."""
 
 from collections.abc import Callable, Sequence
 from typing import Final, TypeAlias, TypeVar
@@ -9,10 +9,11 @@ from msgspec import Struct
 
 from jobmgrd import multipart
 from jobmgrd.call import Gone, PeerGoneError
-from jobmgrd.drain import Drain
 from jobmgrd.limits import Guard
 from jobmgrd.publisher import Published
+from jobmgrd.transport.fair_drain import FairDrain
 from jobmgrd.transport.unread import Unread
+from jobmgrd.turns import Turns
 from protocol.errors import MessageError, RpcError
 from protocol.message import FLAG_STREAMING, UNKNOWN, Cred, Request, Response, decode
 from protocol.payload import Format
@@ -27,6 +28,11 @@ LARGE: Final = 8192
 OVERSIZE: Final = 2
 """A message of more than so many times the limit is not even read: its peer is hung up on."""
 READERS_MAX: Final = 1024
+
+GIVEN: Final = b"\0"
+"""What a routing id begins with that ZeroMQ has given, which it does once."""
+GONE_MAX: Final = 1024
+"""Vanished peers whose last requests are not handled, since nobody would read the answers."""
 
 T = TypeVar("T")
 
@@ -74,6 +80,7 @@ class ZmqRouter:
         *,
         cred: Cred,
         guard: Guard,
+        turns: Turns,
         receive_frames: Callable[["zmq.Socket[bytes]"], list[bytes]] = multipart.receive,
     ) -> None:
         self._receive = receive
@@ -82,6 +89,7 @@ class ZmqRouter:
         self._guard = guard
         self._max_size = guard.limits.message_size
         self._unread: dict[bytes, Unread] = {}
+        self._gone: set[bytes] = set()
         self.malformed = 0
         self.dropped = 0
         self.socket = context.socket(zmq.ROUTER)
@@ -89,7 +97,7 @@ class ZmqRouter:
         self.socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
         self.socket.setsockopt(zmq.SNDHWM, SEND_HWM)
         self.socket.setsockopt(zmq.MAXMSGSIZE, OVERSIZE * guard.limits.message_size)
-        self._drain = Drain(self.socket, self._take, receive=receive_frames)
+        self._drain = FairDrain(self.socket, self._take, receive_frames, turns)
 
     def open(self) -> None:
         """Bind, and begin to read.
@@ -172,11 +180,20 @@ class ZmqRouter:
             return send(self.socket, frames)
         except zmq.ZMQError as error:
             self.dropped += 1
+            if error.errno == zmq.EHOSTUNREACH and frames[0].startswith(GIVEN):
+                self._note_gone(frames[0])
             raise PeerGoneError(str(error)) from error
         finally:
             self._drain.soon()
 
+    def _note_gone(self, identity: bytes) -> None:
+        if len(self._gone) >= GONE_MAX:
+            self._gone.clear()
+        self._gone.add(identity)
+
     def _take(self, frames: list[bytes]) -> None:
+        if frames[0] in self._gone:
+            return
         try:
             message = decode(frames, self._cred)
             if not isinstance(message, Request):

@@ -17,6 +17,7 @@ from jobmgrd.publisher import Published, Publisher
 from jobmgrd.transport import local_peer, unix_local
 from jobmgrd.transport.local_peer import LocalPeer
 from jobmgrd.transport.unix_local import UnixLocal
+from jobmgrd.turns import Turns
 from protocol import stream
 from protocol.message import (
     ROLE_LOCAL,
@@ -49,6 +50,7 @@ class Served:
             lambda request, peer: self.requests.put_nowait((request, peer)),
             self.lost.put_nowait,
             guard=Guard(Limits(message_size=MAX)),
+            turns=Turns(),
         )
 
     @asynccontextmanager
@@ -325,3 +327,17 @@ class TestAccess:
         """Whatever its header says."""
         guest = Cred(1001, ROLE_USER | ROLE_LOCAL)
         assert lowered(guest, Cred(7, rolemask)) == guest
+
+
+async def test_one_that_piles_up_requests_does_not_keep_others_waiting(served: Served) -> None:
+    """Its requests are taken a millisecond's worth at a time, all of them and in order."""
+    count = 5000
+    async with served.client() as (_, greedy), served.client() as (_, other):
+        first = await served.peer(greedy)
+        await served.peer(other)
+        greedy.write(b"".join(message("t", matchtag=n) for n in range(count)))
+        other.write(message("t", matchtag=1))
+        order = [await served.requests.get() for _ in range(count + 1)]
+    tags = [request.matchtag for request, peer in order if peer is first]
+    assert tags == list(range(count))
+    assert next(n for n, (_, peer) in enumerate(order) if peer is not first) < count

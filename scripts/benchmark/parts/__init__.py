@@ -14,6 +14,7 @@ from scripts.benchmark.parts import (
     life,
     listing,
     memory,
+    neighbours,
     processes,
     purge,
     rpc,
@@ -33,4 +34,5 @@ PARTS: Final[Sequence[Part]] = (
     life.PART,
     memory.PART,
     idle.PART,
+    neighbours.PART,
 )
