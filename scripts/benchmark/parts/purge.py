@@ -166,5 +166,5 @@ PART = Part(
     "purging a whole history by RPC and by heartbeat, stats-get meanwhile, bytes on disk",
     cases,
     bound=740,
-    quick_bound=22,
+    quick_bound=20,
 )
