@@ -102,6 +102,6 @@ PART = Part(
     "list",
     "a thousand jobs of a long history by several constraints, and the stream of all",
     cases,
-    bound=180,
+    bound=120,
     quick_bound=9,
 )

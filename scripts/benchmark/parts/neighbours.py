@@ -32,7 +32,9 @@ QUICK = ("busy", "flood")
 def cases(run: Run) -> Sequence[Case]:
     """One daemon for all."""
     manners = QUICK if run.quick else tuple(MANNERS)
-    return [Case("manners", lambda run: measure(run, manners, 0.3 if run.quick else 1.0))]
+    return [
+        Case("manners", lambda run: measure(run, manners, 0.3 if run.quick else 1.0), slow=True)
+    ]
 
 
 def measure(run: Run, manners: Sequence[str], seconds: float) -> Sequence[Reading]:
@@ -64,6 +66,6 @@ PART = Part(
     "neighbours",
     "a client that asks one thing at a time, beside others that do not behave",
     cases,
-    bound=150,
+    bound=80,
     quick_bound=4,
 )
