@@ -201,12 +201,20 @@ class Engine:
         self.advance(job)
 
     def raise_exception(
-        self, job: Job, type: str, severity: int, note: str, userid: int | None = None
+        self,
+        job: Job,
+        type: str,
+        severity: int,
+        note: str,
+        userid: int | None = None,
+        wait_status: int | None = None,
     ) -> None:
-        """Post an exception event (RFC 21)."""
+        """Post an exception event (RFC 21); a wait status is that of the task that caused it."""
         context: dict[str, Any] = {"type": type, "severity": severity, "note": note}
         if userid is not None:
             context["userid"] = userid
+        if wait_status is not None:
+            context["wait_status"] = wait_status
         self.post(job, "exception", context)
 
     def reprioritize(self, job: Job) -> None:

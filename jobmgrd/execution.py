@@ -176,7 +176,9 @@ class Execution:
                 if job.state is State.RUN:
                     self._jobs.raise_exception(job, "exec", 0, event.note)
             case Finished():
-                self._jobs.post(job, "finish", {"status": event.status})
+                given = job.exception_status
+                status = event.status if given is None else given
+                self._jobs.post(job, "finish", {"status": status})
             case Failed():
                 job.end_asked = True
                 self._jobs.raise_exception(job, "exec", 0, event.note)

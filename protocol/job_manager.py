@@ -64,12 +64,17 @@ class GetinfoReply(Struct, frozen=True):
 
 
 class RaiseRequest(Struct, frozen=True):
-    """job-manager.raise: an exception of a type without white space and a severity of 0 to 7."""
+    """job-manager.raise: an exception of a type without white space and a severity of 0 to 7.
+
+    `wait_status` is that of the task that causes it, which the job's own then follows; a negative
+    one is none.
+    """
 
     id: int
     severity: int
     type: str
     note: str = ""
+    wait_status: int = -1
 
 
 class RaiseallRequest(Struct, frozen=True):

@@ -48,6 +48,7 @@ class _Raised(Struct):
     type: str
     severity: Annotated[int, Meta(ge=0, le=7)]
     note: str = ""
+    wait_status: Annotated[int, Meta(ge=0, le=0xFFFF)] = 0
 
 
 _CONTEXTS: Final[Mapping[str, type[Struct]]] = {

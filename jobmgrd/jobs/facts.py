@@ -6,7 +6,7 @@ A change is given the job, the time of the event (UNIX time), and a context that
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from jobmgrd.jobs.outcome import STARTED
+from jobmgrd.jobs.outcome import STARTED, shell_status
 from jobmgrd.jobs.updates import updated
 
 if TYPE_CHECKING:
@@ -116,6 +116,8 @@ def _annotations(job: "Job", _t: float, context: Mapping[str, Any]) -> None:
 def _exception(job: "Job", _t: float, context: Mapping[str, Any]) -> None:
     if context["severity"] == 0 and job.exception is None:
         job.exception = (context["type"], 0, context.get("note", ""))
+        if "wait_status" in context:
+            job.exception_status = shell_status(context["wait_status"])
 
 
 FACTS: Final = {

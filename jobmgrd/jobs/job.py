@@ -46,6 +46,7 @@ class Job:
         "entries",
         "epilog_done",
         "exception",
+        "exception_status",
         "fate",
         "flags",
         "has_output",
@@ -105,6 +106,7 @@ class Job:
         self.status: int | None = None
         self.fate = 0  # what others depend on beside its result (jobmgrd.jobs.outcome)
         self.exception: tuple[str, int, str] | None = None  # type, severity, note; first fatal one
+        self.exception_status: int | None = None  # the wait status that it gives the job
         self.memo: dict[str, Any] = {}
         self.noted: dict[str, Any] | None = None  # the memo with what no eventlog has
         self.sched: Mapping[str, Any] | None = None  # what the scheduler says of a pending job

@@ -3,6 +3,7 @@
 Beside the result that is the job's fate, bits that are set as the job goes on.
 """
 
+import os
 from typing import Final
 
 from msgspec import Struct
@@ -17,6 +18,16 @@ STARTED: Final = 2
 
 EXCEPTED: Final = 4
 """It was a fatal exception, and not the end of its tasks, that led it to CLEANUP."""
+
+_SIGNALED: Final = 128
+"""A shell's exit code is this and the signal's number, if a signal ended its command."""
+
+
+def shell_status(status: int) -> int:
+    """The wait status of a shell whose command had this one."""
+    if os.WIFSIGNALED(status):
+        return (_SIGNALED + os.WTERMSIG(status)) << 8
+    return os.WEXITSTATUS(status) << 8
 
 
 class Outcome(Struct, frozen=True):

@@ -19,6 +19,9 @@ from protocol.message import Cred
 
 NOT_ALLOWED: Final = "guests can only raise exceptions on their own jobs"
 
+WAIT_STATUS_MAX: Final = 0xFFFF
+"""wait(2) uses 16 bits."""
+
 
 class Raise:
     """Cancel is an exception of type cancel and severity 0."""
@@ -37,11 +40,14 @@ class Raise:
     def raise_(self, call: Call, request: RaiseRequest) -> Awaitable[Value]:
         """Post an exception; answered once it is durable."""
         _check(request)
+        if request.wait_status > WAIT_STATUS_MAX:
+            raise RpcError(errno.EPROTO, "invalid exception wait_status")
         job = active_job(self._engine, request.id)
         if job is None:
             return refuse(self._store, request.id, call.cred)
         authorize(call.cred, job.userid, NOT_ALLOWED, UNKNOWN_ID)
-        self._post(job, request, call.cred)
+        status = request.wait_status if request.wait_status >= 0 else None
+        self._post(job, request, call.cred, status)
         return self._engine.durable(job)
 
     def raiseall(self, call: Call, request: RaiseallRequest) -> Awaitable[Value] | AllReply:
@@ -60,10 +66,17 @@ class Raise:
                     full += 1
         return self._all_durable(jobs, full)
 
-    def _post(self, job: Job, request: RaiseRequest | RaiseallRequest, cred: Cred) -> None:
+    def _post(
+        self,
+        job: Job,
+        request: RaiseRequest | RaiseallRequest,
+        cred: Cred,
+        status: int | None = None,
+    ) -> None:
         if request.severity or job.exception is not None:  # to end a job takes no room
             check_room(self._engine, job)
-        self._engine.raise_exception(job, request.type, request.severity, request.note, cred.userid)
+        given = request.type, request.severity, request.note
+        self._engine.raise_exception(job, *given, cred.userid, status)
 
     async def _all_durable(self, jobs: list[Job], full: int) -> AllReply:
         """A job is an error whose own submit could not be made durable: it is no more."""

@@ -132,3 +132,30 @@ async def test_killall_signals_running_jobs_only(bench: Bench) -> None:
     wrong = {"dry_run": False, "userid": ANYBODY, "signum": signal.NSIG}
     answer = await bench.ask("job-manager.killall", wrong)
     assert answer == (errno.EINVAL, "Invalid signal number")
+
+
+@pytest.mark.parametrize(("given", "told"), [(9, 137 << 8), (3 << 8, 3 << 8), (0, 0)])
+async def test_an_exception_may_say_how_the_job_is_to_have_ended(
+    bench: Bench, given: int, told: int
+) -> None:
+    """As a shell says it of the task that failed, whatever comes of the others (job-exec.c)."""
+    id = await bench.started()
+    lost = {"id": id, "type": "exec", "severity": 0, "note": "lost a task", "wait_status": given}
+    await bench.ask("job-manager.raise", lost)
+    assert f'"wait_status":{given}'.encode() in bench.engine.jobs[id].eventlog
+    bench.executor.finish(id, 15)
+    await bench.until(lambda: id not in bench.engine.jobs)
+    assert (await bench.listed(("waitstatus",)))[id]["waitstatus"] == told
+
+
+async def test_only_what_ends_a_job_says_how_it_ended(bench: Bench) -> None:
+    """The first fatal exception; one that is not a wait status is refused."""
+    id = await bench.started()
+    request = {"id": id, "type": "exec", "note": ""}
+    await bench.ask("job-manager.raise", request | {"severity": 1, "wait_status": 9})
+    wrong = await bench.ask("job-manager.raise", request | {"severity": 0, "wait_status": 1 << 16})
+    assert wrong == (errno.EPROTO, "invalid exception wait_status")
+    await bench.ask("job-manager.raise", request | {"severity": 0, "wait_status": -1})
+    bench.executor.finish(id, 15)
+    await bench.until(lambda: id not in bench.engine.jobs)
+    assert (await bench.listed(("waitstatus",)))[id]["waitstatus"] == 15
