@@ -43,7 +43,7 @@ from jobmgrd.store.port import (
     Total,
 )
 from jobmgrd.store.schema import Durability, open_reader, open_writer
-from jobmgrd.store.sqlite_errors import store_error
+from jobmgrd.store.sqlite_errors import store_error, tolerate
 from jobmgrd.store.sqlite_history import MAX_ID, SqliteHistory
 from jobmgrd.store.sqlite_query import Walk, register
 from jobmgrd.store.transaction import Transaction
@@ -294,4 +294,6 @@ class SqliteStore:
             finally:
                 db.execute("COMMIT")
         except sqlite3.Error as error:
+            if tolerate(db, error):
+                return self._answer(question)
             raise store_error(error, self._path) from error

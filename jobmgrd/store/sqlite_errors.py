@@ -47,6 +47,22 @@ def store_error(error: Exception, path: Path) -> StoreError:
     return StoreError(_ERRNO.get(code & 0xFF, errno.EIO), f"{path}: {error}")
 
 
+def escaped(data: bytes) -> str:
+    """Text as it is; bytes that are not UTF-8 show."""
+    return data.decode(errors="backslashreplace")
+
+
+def tolerate(db: sqlite3.Connection, error: Exception) -> bool:
+    """Whether an error was for text that is not UTF-8: from now on, a connection shows its bytes.
+
+    The daemon writes none, so that reading it costs nothing until somebody else has.
+    """
+    if "Could not decode to UTF-8" not in str(error) or db.text_factory is escaped:
+        return False
+    db.text_factory = escaped
+    return True
+
+
 def _why_not_written(path: Path) -> int:
     """The errno of a failed write, which SQLite keeps to itself: ask for the same room again."""
     wal = path.with_name(path.name + "-wal")

@@ -21,6 +21,7 @@ from jobmgrd.store.port import (
     Tombstone,
     Total,
 )
+from jobmgrd.store.sqlite_errors import escaped
 from jobmgrd.store.sqlite_history import MAX_ID, id_array
 from jobmgrd.store.tombstones import unpack_ids
 
@@ -130,7 +131,7 @@ def recover(db: sqlite3.Connection) -> Recovered:
     Values are as they are found. Text that is not UTF-8 shows its bytes escaped: it must not keep
     the rest from being read.
     """
-    db.text_factory = lambda data: data.decode(errors="backslashreplace")
+    db.text_factory = escaped
     try:
         return _recover(db)
     finally:

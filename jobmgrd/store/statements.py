@@ -42,19 +42,19 @@ FORGOTTEN_SEQ: Final = "UPDATE counter SET n = ? WHERE name = 'forgotten_seq'"
 FORGOTTEN_ID: Final = "UPDATE counter SET n = max(n, ?) WHERE name = 'forgotten_id'"
 COUNT_ORPHANS: Final = "SELECT count(*) FROM orphan"
 
-# the history, as decisions ask for it
+# the history, as decisions ask for it; times are numbers, whoever wrote them
 COUNTS: Final = "SELECT rule, n FROM class_count WHERE rule >= 0 AND n > 0"
 OLDEST: Final = (
-    "SELECT t_clean, id, rule, ord, queue, result FROM ended WHERE rule = ? AND seq IS NULL"
-    " ORDER BY t_clean, id LIMIT ?"
+    "SELECT ifnull(CAST(t_clean AS REAL), 0.0), id, rule, ord, ifnull(queue, ''), ifnull(result, 0)"
+    " FROM ended WHERE rule = ? AND seq IS NULL ORDER BY t_clean, id LIMIT ?"
 )
 COUNT_BEFORE: Final = "SELECT count(*) FROM ended WHERE rule = ? AND t_clean < ? AND seq IS NULL"
 POSITION: Final = (
     "SELECT count(*) FROM ended WHERE rule = ? AND (t_clean, id) < (?, ?) AND seq IS NULL"
 )
 FIND_MANY: Final = (
-    "SELECT t_clean, id, rule, ord, queue, result FROM ended"
-    " WHERE id IN (SELECT value FROM json_each(?)) AND seq IS NULL"
+    "SELECT ifnull(CAST(t_clean AS REAL), 0.0), id, rule, ord, ifnull(queue, ''), ifnull(result, 0)"
+    " FROM ended WHERE id IN (SELECT value FROM json_each(?)) AND seq IS NULL"
 )
 
 # purge

@@ -19,7 +19,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 from jobmgrd.histogram import Histogram
 from jobmgrd.store.counters import Counters
 from jobmgrd.store.port import StoreError, StoreStats
-from jobmgrd.store.sqlite_errors import store_error
+from jobmgrd.store.sqlite_errors import store_error, tolerate
 from jobmgrd.store.transaction import Transaction
 from jobmgrd.store.upkeep import Upkeep
 
@@ -156,6 +156,8 @@ class Writer:
         try:
             return self._commit(group)
         except Exception as error:  # noqa: BLE001 - goes to those who asked
+            if tolerate(self._db, error):
+                return self._carry_out(group)
             if len(group) == 1:
                 return [self._try_with_reserve(group[0], store_error(error, self._path))]
         return [result for operation in group for result in self._carry_out([operation])]
