@@ -38,7 +38,9 @@ def event() -> None:
         "jobmgr event sub -c1 heartbeat.pulse          wait for a heartbeat",
     ),
 )
-@click.option("-c", "--count", type=click.IntRange(min=1), help="Exit after this many events.")
+@click.option(
+    "-c", "--count", type=click.IntRange(min=1), metavar="N", help="Exit after this many events."
+)
 @click.argument("topics", nargs=-1, metavar="[TOPIC]...")
 def sub(topics: tuple[str, ...], count: int | None) -> None:
     """Print events whose topic begins with one of TOPIC, each as its topic and its JSON payload."""
@@ -80,7 +82,9 @@ def pub(topic: str, payload: dict[str, Any] | None) -> None:
     help="Begin after the batch with this number  [default: after the last one]",
 )
 @click.option("--epoch", metavar="EPOCH", help="In which SEQ counts, as --json shows it.")
-@click.option("-c", "--count", type=click.IntRange(min=1), help="Exit after this many batches.")
+@click.option(
+    "-c", "--count", type=click.IntRange(min=1), metavar="N", help="Exit after this many batches."
+)
 @click.option("-v", "--verbose", is_flag=True, help="Print all ids.")
 @click.option("--json", "as_json", is_flag=True, help="Print each batch as a JSON object.")
 def purges(

@@ -16,7 +16,9 @@ from jobmgrd.cli.words.fsd import FSD
         "jobmgr ping -c1 job-info       once; exits 0 if the service answers",
     )
 )
-@click.option("-c", "--count", type=click.IntRange(min=1), help="Exit after this many answers.")
+@click.option(
+    "-c", "--count", type=click.IntRange(min=1), metavar="N", help="Exit after this many answers."
+)
 @click.option("-i", "--interval", type=FSD, default=1.0, help="Time between two  [default: 1s]")
 @click.argument("service", default="job-manager", metavar="[SERVICE]")
 def ping(service: str, count: int | None, interval: float) -> None:

@@ -32,6 +32,7 @@ SERVICE: Final = "job-manager"
 @click.option(
     "--days",
     type=click.IntRange(min=1),
+    metavar="N",
     help=f"With --totals: by day, the last N UTC days  [default: {totals.DAYS}; all in JSON]",
 )
 @click.argument("service", default=SERVICE, metavar="[SERVICE]")

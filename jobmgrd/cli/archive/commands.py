@@ -56,7 +56,12 @@ def archive(ctx: click.Context, path: Path | None) -> None:
     ),
 )
 @click.option(
-    "-c", "--count", type=click.IntRange(min=0), default=COUNT, help=f"[default: {COUNT}; 0: all]"
+    "-c",
+    "--count",
+    type=click.IntRange(min=0),
+    metavar="N",
+    default=COUNT,
+    help=f"[default: {COUNT}; 0: all]",
 )
 @view_options
 @filters

@@ -70,7 +70,12 @@ def kill(ids: tuple[int, ...], signum: int) -> None:
 )
 @click.option("-t", "--type", "kind", metavar="TYPE", default="cancel", help="[default: cancel]")
 @click.option(
-    "-s", "--severity", type=click.IntRange(0, 7), default=0, help="0 ends the job  [default: 0]"
+    "-s",
+    "--severity",
+    type=click.IntRange(0, 7),
+    metavar="N",
+    default=0,
+    help="0 ends the job  [default: 0]",
 )
 @click.option("-m", "--message", metavar="NOTE", default="", help="Say why; kept with the job.")
 @_JOBIDS

@@ -18,7 +18,12 @@ from protocol.job import State
     )
 )
 @click.option(
-    "-s", "--severity", type=click.IntRange(0, 7), default=7, help="0 ends the job  [default: 7]"
+    "-s",
+    "--severity",
+    type=click.IntRange(0, 7),
+    metavar="N",
+    default=7,
+    help="0 ends the job  [default: 7]",
 )
 @all_jobs.user_option
 @all_jobs.states_option

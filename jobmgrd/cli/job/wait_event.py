@@ -51,7 +51,12 @@ class MatchType(click.ParamType[tuple[str, str]]):
     "-m", "--match-context", "match", type=MatchType(), help="Only an event with this counts."
 )
 @click.option(
-    "-c", "--count", type=click.IntRange(min=1), default=1, help="Wait for the Nth  [default: 1]"
+    "-c",
+    "--count",
+    type=click.IntRange(min=1),
+    metavar="N",
+    default=1,
+    help="Wait for the Nth  [default: 1]",
 )
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing.")
 @click.option("-v", "--verbose", is_flag=True, help="Print the events before it, too.")

@@ -35,7 +35,12 @@ _FILTERS: Final = frozenset(Filter._fields)
 )
 @filter_options
 @click.option(
-    "-c", "--count", type=click.IntRange(min=0), default=COUNT, help=f"[default: {COUNT}; 0: all]"
+    "-c",
+    "--count",
+    type=click.IntRange(min=0),
+    metavar="N",
+    default=COUNT,
+    help=f"[default: {COUNT}; 0: all]",
 )
 @view_options
 @click.option("--stats", is_flag=True, help="Print how many jobs there are above the heading.")
