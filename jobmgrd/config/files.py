@@ -1,6 +1,7 @@
 """TOML files -> one mapping, which remembers the file that set each key."""
 
 from collections.abc import Sequence
+from math import isfinite
 from pathlib import Path
 from typing import Final
 
@@ -8,6 +9,8 @@ import tomli
 from msgspec import Struct, to_builtins
 
 from jobmgrd.config.errors import ConfigError
+from jobmgrd.config.kinds.numbers import INTEGER_MAX
+from protocol.payload import MAX_DEPTH
 
 EXPECTED: Final = "a TOML file, or a directory of *.toml files"
 
@@ -61,7 +64,27 @@ def _parse(file: Path) -> dict[str, object]:
     except RecursionError as error:
         raise ConfigError(str(file), "", "", "nested too deep", "TOML") from error
     builtins: dict[str, object] = to_builtins(table)
+    _check(builtins, (), 1, file)
     return builtins
+
+
+def _check(value: object, place: Place, depth: int, file: Path) -> None:
+    """Refuse what no client can be told of: config.get shows all of it, tables unknown here too."""
+    if isinstance(value, dict | list):
+        problem = f"nested deeper than {MAX_DEPTH}" if depth > MAX_DEPTH else ""
+    elif isinstance(value, float):
+        problem = "" if isfinite(value) else f"number is not finite: {value}"
+    else:
+        beyond = isinstance(value, int) and not -INTEGER_MAX - 1 <= value <= INTEGER_MAX
+        problem = "integer beyond 64 bits" if beyond else ""
+    if problem:
+        raise ConfigError(str(file), ".".join(place[:-1]), place[-1], problem)
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            _check(inner, (*place, name), depth + 1, file)
+    elif isinstance(value, list):
+        for inner in value:
+            _check(inner, place, depth + 1, file)
 
 
 def _merge(

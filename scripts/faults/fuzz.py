@@ -51,7 +51,7 @@ class Attack:
         self._daemon = daemon
         self._dice = dice
         self._mutator = Mutator(dice)
-        self._senders: list[Sender] = [MAKERS[way](daemon.rundir) for way in WAYS]
+        self._senders: list[Sender] = [MAKERS[way](daemon.rundir, dice) for way in WAYS]
 
     def run(self, messages: int, seconds: float) -> list[str]:
         """Send so many messages, or for so long; what is wrong."""
@@ -71,7 +71,7 @@ class Attack:
             if turn % LIFE == LIFE - 1:
                 n = self._dice.randrange(len(self._senders))
                 self._senders[n].close()
-                self._senders[n] = MAKERS[WAYS[n]](self._daemon.rundir)
+                self._senders[n] = MAKERS[WAYS[n]](self._daemon.rundir, self._dice)
             self._mutator.requests = requests(self._dice, victims)
             self._daemon.config.write_bytes(file_of(self._dice))
             if wrong := list(self._turn(turn % (len(WAYS) - 1))):

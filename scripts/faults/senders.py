@@ -49,7 +49,7 @@ def _mark() -> tuple[bytes, Request]:
 class ZmqSender:
     """A DEALER: the daemon drops what it cannot read, and the rest is in order."""
 
-    def __init__(self, rundir: Path) -> None:
+    def __init__(self, rundir: Path, _dice: random.Random) -> None:
         self._socket: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.DEALER)
         self._socket.setsockopt(zmq.LINGER, 0)
         self._socket.setsockopt(zmq.SNDTIMEO, int(PATIENCE * 1000))
@@ -79,8 +79,8 @@ class ZmqSender:
 class Subscriber:
     """A subscriber to events who asks for what is none, and says what no subscriber says."""
 
-    def __init__(self, rundir: Path) -> None:
-        self._dice = random.SystemRandom()
+    def __init__(self, rundir: Path, dice: random.Random) -> None:
+        self._dice = dice
         self._socket: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.XSUB)
         self._socket.setsockopt(zmq.LINGER, 0)
         self._socket.setsockopt(zmq.SNDTIMEO, int(PATIENCE * 1000))
@@ -115,9 +115,9 @@ class LocalSender:
     would not be read. One in fifty has a wrong frame around it.
     """
 
-    def __init__(self, rundir: Path) -> None:
+    def __init__(self, rundir: Path, dice: random.Random) -> None:
         self._path = str(rundir / "local")
-        self._dice = random.SystemRandom()
+        self._dice = dice
         self._ending: list[socket.socket] = []
         self._socket = self._connected()
 

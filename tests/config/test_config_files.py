@@ -141,6 +141,26 @@ def test_nesting_without_end_is_an_error(write: Write) -> None:
         load(write("a.toml", "a = " + "[" * 100_000))
 
 
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("nan", "number is not finite: nan"),
+        ("[1, {b = -inf}]", "number is not finite: -inf"),
+        ("9223372036854775808", "integer beyond 64 bits"),
+        ("[" * 40 + "]" * 40, "nested deeper than 32"),
+    ],
+)
+def test_what_no_client_can_be_told_is_refused_in_unknown_tables_too(
+    write: Write, value: str, text: str
+) -> None:
+    """config.get shows all that was written: with these it failed, or could not be read."""
+    path = write("a.toml", f"[site]\na = {value}\n")
+    with pytest.raises(ConfigError) as caught:
+        load(path)
+    assert str(caught.value).startswith(f"{path}: [site")
+    assert str(caught.value).endswith(text)
+
+
 def test_dates_reach_clients_as_strings(write: Write) -> None:
     """The raw object is answered as JSON, which has no dates."""
     assert load(write("a.toml", "[site]\nsince = 2024-01-02\n")).raw == {

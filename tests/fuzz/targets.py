@@ -128,7 +128,8 @@ def _tables() -> list[bytes]:
     """The example, and each of its tables with its settings in force."""
     text = re.sub(r"^#(?=\[|[a-z-]+ =)", "", EXAMPLE.read_text(), flags=re.MULTILINE)
     text = "\n".join(line for line in text.splitlines() if line and not line.startswith("#"))
-    return _texts(text, *(part for part in re.split(r"\n(?=\[)", text)))
+    unknown = "[other]\na = 1\nb = [[1.5, nan], {c = -inf}]\nd = 1979-05-27T07:32:00Z\n"
+    return _texts(text, unknown, *(part for part in re.split(r"\n(?=\[)", text)))
 
 
 CONFIG: Final[Mapping[str, Any]] = {
