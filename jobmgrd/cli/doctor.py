@@ -11,11 +11,13 @@ import msgspec
 
 from jobmgrd.cli.connection import connect, place
 from jobmgrd.cli.lazy import examples
+from jobmgrd.client import NotAdmittedError
 from jobmgrd.health import worst
 from jobmgrd.store.lock import owner
 from protocol.errors import RpcError
 from protocol.health import Finding, HealthReply
 
+_NOT_YOURS: Final = "use the daemon of your own user, or ask who runs this one to let you in"
 _COLORS: Final = {"ok": "green", "warning": "yellow", "error": "red"}
 
 
@@ -82,11 +84,9 @@ def _directory(rundir: Path) -> Finding:
         advice = "start jobmgrd, or say where it is by --uri or $JOBMGRD_URI"
         return Finding(name, "error", f"{rundir} is not there", advice)
     except OSError as error:
-        advice = "use the daemon of your own user, or ask who runs this one to let you in"
-        return Finding(name, "error", f"{rundir}: {error.strerror}", advice)
+        return Finding(name, "error", f"{rundir}: {error.strerror}", _NOT_YOURS)
     if not os.access(rundir, os.X_OK):
-        advice = "use the daemon of your own user, or ask who runs this one to let you in"
-        return Finding(name, "error", f"{rundir} may not be entered by you", advice)
+        return Finding(name, "error", f"{rundir} may not be entered by you", _NOT_YOURS)
     if status.st_uid != os.getuid():
         return Finding(name, "warning", f"{rundir} is of user {status.st_uid}", "see --uri")
     if status.st_mode & 0o066:
@@ -115,6 +115,8 @@ def _inside() -> Iterator[Finding]:
     except RpcError as error:
         advice = "only the owner of the daemon is told more"
         yield Finding("health", "warning", str(error), advice)
+    except NotAdmittedError as error:
+        yield Finding("daemon", "error", str(error), _NOT_YOURS)
     except (OSError, ValueError) as error:
         advice = "see its log; if it hangs, end it with SIGKILL: what it answered is kept"
         yield Finding("daemon", "error", f"it does not answer: {error}", advice)

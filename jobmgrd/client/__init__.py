@@ -23,7 +23,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from jobmgrd.client.blocking import BlockingClient, BlockingSubscription
     from jobmgrd.client.connection import Client
-    from jobmgrd.client.errors import ConnectionLostError, NoDaemonError, RpcTimeoutError
+    from jobmgrd.client.errors import (
+        ConnectionLostError,
+        NoDaemonError,
+        NotAdmittedError,
+        RpcTimeoutError,
+    )
     from jobmgrd.client.events import Event
     from jobmgrd.client.purges import follow_purges
     from jobmgrd.client.subscription import Subscription
@@ -38,6 +43,7 @@ else:
         "Endpoints": "jobmgrd.client.uri",
         "Event": "jobmgrd.client.events",
         "NoDaemonError": "jobmgrd.client.errors",
+        "NotAdmittedError": "jobmgrd.client.errors",
         "RpcError": "protocol.errors",
         "RpcTimeoutError": "jobmgrd.client.errors",
         "Subscription": "jobmgrd.client.subscription",
@@ -61,6 +67,7 @@ __all__ = [
     "Endpoints",
     "Event",
     "NoDaemonError",
+    "NotAdmittedError",
     "RpcError",
     "RpcTimeoutError",
     "Subscription",

@@ -108,7 +108,7 @@ class BlockingClient:
         """Say goodbye, so that the daemon drops this client's streams and waits. Idempotent."""
         self._closed = True
         if self._link is not None:
-            self._lost("the client was closed")
+            self._lost(ConnectionLostError("the client was closed"))
 
     def _connected(self) -> Link:
         if self._closed:
@@ -121,13 +121,13 @@ class BlockingClient:
 
     def _turn(self, link: Link, timeout: float) -> None:
         if not link.turn(self._calls.receive, timeout):
-            self._lost(link.reason)
+            self._lost(link.error)
 
-    def _lost(self, reason: str) -> None:
+    def _lost(self, error: ConnectionLostError) -> None:
         if self._link is not None:
             self._link.close()
             self._link = None
-        self._calls.fail(reason)
+        self._calls.fail(error)
 
 
 class BlockingSubscription:
@@ -163,7 +163,7 @@ class BlockingSubscription:
         """Wait for the next event, as long as it takes."""
         while not self._outcomes:
             if not self._link.turn(self._receive, math.inf) and not self._outcomes:
-                raise ConnectionLostError(self._link.reason)
+                raise self._link.error
         outcome = self._outcomes.popleft()
         if isinstance(outcome, PayloadError):
             raise outcome
@@ -176,7 +176,7 @@ class BlockingSubscription:
             if remaining <= 0:
                 raise RpcTimeoutError("subscription", self._timeout)
             if not self._link.turn(self._receive, remaining):
-                raise ConnectionLostError(self._link.reason)
+                raise self._link.error
 
     def _receive(self, frames: Sequence[bytes]) -> None:
         try:

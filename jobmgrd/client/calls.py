@@ -76,11 +76,11 @@ class Calls:
         """Give a call up. Returns whether it was still open."""
         return self._open.pop(matchtag, None) is not None
 
-    def fail(self, reason: str) -> None:
+    def fail(self, error: ConnectionLostError) -> None:
         """End all open calls: no answer to them can arrive any more."""
         calls, self._open = self._open, {}
         for deliver, _ in calls.values():
-            deliver(ConnectionLostError(reason))
+            deliver(type(error)(str(error)))  # each is raised elsewhere
 
     def _next_matchtag(self) -> int:
         self._last = self._last % MATCHTAG_MAX + 1

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar, overload
 
 from jobmgrd.client.calls import Calls, Outcome, Payload, cancel, checked, is_end, value
-from jobmgrd.client.errors import RpcTimeoutError
+from jobmgrd.client.errors import ConnectionLostError, RpcTimeoutError
 from jobmgrd.client.link import Pump, connect
 from jobmgrd.client.subscription import Subscription
 from jobmgrd.client.uri import find
@@ -80,6 +80,7 @@ class Client:
             RpcError: the daemon refused; errnum and text say why.
             RpcTimeoutError: no answer within `timeout` seconds.
             NoDaemonError, ConnectionLostError: there is no daemon, or it went away.
+            NotAdmittedError: it does not let us in.
             PayloadError: the answer is not a `reply`.
         """
         pump = self._connected()
@@ -133,7 +134,7 @@ class Client:
         self._closed = True
         if self._pump is not None:
             self._pump.close()
-            self._lost("the client was closed")
+            self._lost(ConnectionLostError("the client was closed"))
 
     def _connected(self) -> Pump:
         if self._closed:
@@ -142,9 +143,9 @@ class Client:
             self._pump = connect(self.endpoints).pump(self._calls.receive, self._lost)
         return self._pump
 
-    def _lost(self, reason: str) -> None:
+    def _lost(self, error: ConnectionLostError) -> None:
         self._pump = None
-        self._calls.fail(reason)
+        self._calls.fail(error)
 
 
 def _settle(future: "asyncio.Future[Outcome]", outcome: Outcome) -> None:

@@ -4,6 +4,7 @@ protocol.errors.RpcError   the daemon answered: no
 ConnectionError
 ├── NoDaemonError          nobody answers at the URI; nothing was sent
 └── ConnectionLostError    the daemon went away; what was asked may or may not be done
+    └── NotAdmittedError   it does not let this user or key in; nothing was done
 TimeoutError
 └── RpcTimeoutError        no answer in time; what was asked may or may not be done
 ValueError
@@ -25,6 +26,10 @@ class NoDaemonError(ConnectionError):
 
 class ConnectionLostError(ConnectionError):
     """The connection broke, or was closed, while an answer was awaited."""
+
+
+class NotAdmittedError(ConnectionLostError):
+    """The daemon is there, and does not let us in. To ask again would be of no use."""
 
 
 class RpcTimeoutError(TimeoutError):

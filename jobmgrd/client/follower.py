@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from jobmgrd.client.connection import Client
-from jobmgrd.client.errors import ConnectionLostError, NoDaemonError
+from jobmgrd.client.errors import ConnectionLostError, NoDaemonError, NotAdmittedError
 from jobmgrd.client.job_cache import Change, JobCache, StreamGapError
 from protocol.errors import RpcError
 from protocol.journal import TOPIC, JournalReply
@@ -38,7 +38,8 @@ class Follower:
 
     Raises:
         UriError: the URI is wrong.
-        RpcError: from `until` and on leaving: the daemon does not let us follow.
+        RpcError, NotAdmittedError: from `until` and on leaving: the daemon does not let us follow,
+            or not even in.
     """
 
     def __init__(
@@ -84,6 +85,8 @@ class Follower:
             while True:
                 try:
                     await self._follow()
+                except NotAdmittedError:
+                    raise
                 except (StreamGapError, ConnectionLostError, NoDaemonError):
                     pass
                 except RpcError as error:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from jobmgrd.client import probe
-from jobmgrd.client.errors import NoDaemonError
+from jobmgrd.client.errors import ConnectionLostError, NoDaemonError
 from jobmgrd.client.events import Feed
 from jobmgrd.client.local_link import LocalLink
 from jobmgrd.client.uri import LOCAL, Endpoints
@@ -30,7 +30,7 @@ class Pump(Protocol):
 class Link(Protocol):
     """A connection that is read only within `turn`, unless it is handed over to a pump."""
 
-    reason: str
+    error: ConnectionLostError
     """Why it is broken, if it is."""
 
     def send(self, frames: Sequence[bytes]) -> None:
@@ -46,12 +46,16 @@ class Link(Protocol):
             whether the link still holds; if not, all messages were taken.
         """
 
-    def pump(self, receive: Callable[[Sequence[bytes]], None], lost: Callable[[str], None]) -> Pump:
+    def pump(
+        self,
+        receive: Callable[[Sequence[bytes]], None],
+        lost: Callable[[ConnectionLostError], None],
+    ) -> Pump:
         """Have the running loop read it from now on.
 
         Args:
             receive: called with the frames of every message.
-            lost: called once with the reason if the link breaks, after the last message; the link
+            lost: called once with the error if the link breaks, after the last message; the link
                 is closed then.
         """
 

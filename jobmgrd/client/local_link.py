@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
-from jobmgrd.client.errors import LOST, NoDaemonError
+from jobmgrd.client.errors import LOST, ConnectionLostError, NoDaemonError, NotAdmittedError
 from jobmgrd.client.uri import LOCAL
 from protocol import stream
 from protocol.errors import MessageError
@@ -45,7 +45,7 @@ class LocalLink:
     """
 
     def __init__(self, endpoint: str) -> None:
-        self.reason = LOST
+        self.error = ConnectionLostError(LOST)
         self.broken = False
         self.connected = False
         self._path = endpoint.removeprefix(LOCAL)
@@ -133,7 +133,8 @@ class LocalLink:
             for frames in self._splitter.feed(data):
                 receive(frames)
         except MessageError as error:
-            self.reason = f"what answers at {self._path} is no jobmgrd: {error}"
+            text = f"what answers at {self._path} is no jobmgrd: {error}"
+            self.error = ConnectionLostError(text)
             self.broken = True
         return not self.broken
 
@@ -141,7 +142,7 @@ class LocalLink:
         self._greeted = True
         if data[:1] != stream.GREETING:
             self.broken = True
-            self.reason = _refusal(data[0])
+            self.error = _refusal(data[0])
         return data[1:]
 
     def look(self) -> bool:
@@ -171,7 +172,9 @@ class LocalLink:
     # --- handing over, and the end --------------------------------------------------------------
 
     def pump(
-        self, receive: Callable[[Sequence[bytes]], None], lost: Callable[[str], None]
+        self,
+        receive: Callable[[Sequence[bytes]], None],
+        lost: Callable[[ConnectionLostError], None],
     ) -> "LocalPump":
         """See Link."""
         from jobmgrd.client.local_pump import (  # noqa: PLC0415 - who blocks needs no asyncio
@@ -185,7 +188,7 @@ class LocalLink:
         self.socket.close()
 
 
-def _refusal(errnum: int) -> str:
+def _refusal(errnum: int) -> ConnectionLostError:
     if errnum == errno.EPERM:
-        return "the daemon does not let this user in"
-    return f"the daemon lets nobody in now: {os.strerror(errnum)}"
+        return NotAdmittedError("the daemon does not let this user in")
+    return ConnectionLostError(f"the daemon has no room for this client: {os.strerror(errnum)}")

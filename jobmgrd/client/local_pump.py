@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from jobmgrd.client import local_link
+from jobmgrd.client.errors import ConnectionLostError
 
 if TYPE_CHECKING:
     from jobmgrd.client.local_link import LocalLink
@@ -28,7 +29,7 @@ class LocalPump:
         self,
         link: "LocalLink",
         receive: Callable[[Sequence[bytes]], None],
-        lost: Callable[[str], None],
+        lost: Callable[[ConnectionLostError], None],
     ) -> None:
         self._link = link
         self._receive = receive
@@ -88,4 +89,4 @@ class LocalPump:
         self._link.read(self._receive)
         if self._link.broken and not self._closed:
             self.close()
-            self._lost(self._link.reason)
+            self._lost(self._link.error)

@@ -14,7 +14,7 @@ from typing import Final
 from msgspec import Struct
 
 from jobmgrd.client.connection import Client
-from jobmgrd.client.errors import ConnectionLostError, NoDaemonError
+from jobmgrd.client.errors import ConnectionLostError, NoDaemonError, NotAdmittedError
 from protocol.events import PURGE, PurgeEvent
 from protocol.payload import convert
 from protocol.retention import PurgeLogRequest
@@ -36,6 +36,7 @@ async def follow_purges(
         RpcError: ESTALE: the log does not reach back to `since`, or the history is another one,
             now or later on. What was purged meanwhile cannot be told: read the jobs anew, and begin
             again without `since`.
+        NotAdmittedError: the daemon does not let us in.
     """
     last = since
     while True:
@@ -59,6 +60,8 @@ async def follow_purges(
                     elif news.seq == last + 1:
                         last = news.seq
                         yield news
+        except NotAdmittedError:
+            raise
         except (ConnectionLostError, NoDaemonError):
             await asyncio.sleep(RETRY)
 

@@ -43,7 +43,7 @@ class Subscription:
             if not self._feed.ready:
                 self._pump.close()
         if not self._feed.settled:
-            raise ConnectionLostError(link.reason)
+            raise link.error
         return self
 
     async def __aexit__(
@@ -53,7 +53,7 @@ class Subscription:
         traceback: TracebackType | None,
     ) -> None:
         self._pump.close()
-        self._lost("the subscription was closed")
+        self._lost(ConnectionLostError("the subscription was closed"))
 
     def __aiter__(self) -> Self:
         return self
@@ -77,6 +77,6 @@ class Subscription:
         elif self._feed.ready or self._feed.refusal:
             self._settled.set()
 
-    def _lost(self, reason: str) -> None:
-        self._outcomes.put_nowait(ConnectionLostError(reason))
+    def _lost(self, error: ConnectionLostError) -> None:
+        self._outcomes.put_nowait(error)
         self._settled.set()

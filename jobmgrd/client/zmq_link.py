@@ -17,7 +17,7 @@ import zmq.utils.monitor
 
 from jobmgrd import multipart
 from jobmgrd.client.calls import notice
-from jobmgrd.client.errors import LOST, REFUSED
+from jobmgrd.client.errors import LOST, REFUSED, ConnectionLostError, NotAdmittedError
 from jobmgrd.client.uri import TCP, Endpoints
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class ZmqLink:
 
     def __init__(self, kind: int, endpoint: str, curve: "Curve | None" = None) -> None:
         self.broken = False
-        self.reason = LOST
+        self.error = ConnectionLostError(LOST)
         self.socket: zmq.Socket[bytes] = zmq.Context.instance().socket(kind)
         self.socket.setsockopt(zmq.LINGER, LINGER)  # also when nobody closes it
         self.socket.setsockopt(zmq.SNDHWM, 0)
@@ -78,7 +78,7 @@ class ZmqLink:
                 )
                 self.broken = True
                 if event["event"] & _REFUSED:
-                    self.reason = REFUSED
+                    self.error = NotAdmittedError(REFUSED)
         except zmq.Again:
             return self.broken
 
@@ -98,7 +98,9 @@ class ZmqLink:
         return not self.broken
 
     def pump(
-        self, receive: Callable[[Sequence[bytes]], None], lost: Callable[[str], None]
+        self,
+        receive: Callable[[Sequence[bytes]], None],
+        lost: Callable[[ConnectionLostError], None],
     ) -> "ZmqPump":
         """See Link."""
         from jobmgrd.client.zmq_pump import ZmqPump  # noqa: PLC0415 - who blocks needs no asyncio

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from jobmgrd.client.errors import ConnectionLostError
 from jobmgrd.drain import Drain
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ class ZmqPump:
         self,
         link: "ZmqLink",
         receive: Callable[[Sequence[bytes]], None],
-        lost: Callable[[str], None],
+        lost: Callable[[ConnectionLostError], None],
     ) -> None:
         self._link = link
         self._lost = lost
@@ -49,4 +50,4 @@ class ZmqPump:
     def _emptied(self) -> None:
         if self._link.broken:
             self.close()
-            self._lost(self._link.reason)
+            self._lost(self._link.error)

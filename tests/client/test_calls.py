@@ -110,7 +110,7 @@ def test_a_lost_connection_fails_every_call() -> None:
     outcomes: list[Outcome] = []
     calls.open("t", None, outcomes.append)
     calls.open("t", None, outcomes.append, streaming=True)
-    calls.fail("gone")
+    calls.fail(ConnectionLostError("gone"))
     assert [str(outcome) for outcome in outcomes] == ["gone", "gone"]
     assert outcomes[0] is not outcomes[1]
     with pytest.raises(ConnectionLostError):

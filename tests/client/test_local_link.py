@@ -11,7 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from jobmgrd.client import BlockingClient, Client, ConnectionLostError
+from jobmgrd.client import (
+    BlockingClient,
+    Client,
+    ConnectionLostError,
+    NotAdmittedError,
+    follow_purges,
+)
+from jobmgrd.client.follower import Follower
 from jobmgrd.client.local_link import LocalLink
 from protocol import stream
 from tests.client.conftest import FakeDaemon
@@ -27,46 +34,59 @@ def greeting(rundir: Path, greeting: bytes) -> Iterator[str]:
     fake.stop()
 
 
-def texts(uri: str) -> set[str]:
-    """What is said to who asks, who streams and who subscribes, blocking and not."""
-    heard = []
+def errors(uri: str) -> set[tuple[type[Exception], str]]:
+    """What is raised for who asks, who streams and who subscribes, blocking and not."""
+    heard: list[Exception] = []
 
     async def ask() -> None:
         async with Client(uri, timeout=math.inf) as client:
             for attempt in (client.rpc("echo"), anext(client.stream("echo"))):
                 with pytest.raises(ConnectionLostError) as caught:
                     await attempt
-                heard.append(str(caught.value))
+                heard.append(caught.value)
         with pytest.raises(ConnectionLostError) as caught:
             await client.subscribe().__aenter__()
-        heard.append(str(caught.value))
+        heard.append(caught.value)
 
     asyncio.run(ask())
     with BlockingClient(uri, timeout=math.inf) as client:
         for attempt in (lambda: client.rpc("echo"), client.subscribe().__enter__):
             with pytest.raises(ConnectionLostError) as caught:
                 attempt()
-            heard.append(str(caught.value))
+            heard.append(caught.value)
     assert len(heard) == 5
-    return set(heard)
+    return {(type(error), str(error)) for error in heard}
 
 
 def test_who_is_not_let_in_is_told_so(tmp_path: Path) -> None:
     """The greeting is an errno, at once, to whoever asks first."""
     with greeting(tmp_path, bytes([errno.EPERM])) as uri:
-        assert texts(uri) == {"the daemon does not let this user in"}
+        assert errors(uri) == {(NotAdmittedError, "the daemon does not let this user in")}
+
+
+async def test_who_is_not_let_in_follows_nothing(tmp_path: Path) -> None:
+    """A daemon that is away is waited for; one that says no is not asked for ever."""
+    with greeting(tmp_path, bytes([errno.EPERM])) as uri:
+        async with Client(uri) as client:
+            with pytest.raises(NotAdmittedError):
+                await anext(follow_purges(client))
+        with pytest.raises(NotAdmittedError):
+            async with Follower(uri) as follower:
+                await follower.until(bool)
 
 
 def test_who_is_one_too_many_is_told_so(tmp_path: Path) -> None:
     """It may try again."""
     with greeting(tmp_path, bytes([errno.EMFILE])) as uri:
-        assert texts(uri) == {"the daemon lets nobody in now: Too many open files"}
+        text = "the daemon has no room for this client: Too many open files"
+        assert errors(uri) == {(ConnectionLostError, text)}
 
 
 def test_what_is_no_daemon_is_told_apart(tmp_path: Path) -> None:
     """Something else may listen at a path that was given."""
     with greeting(tmp_path, stream.GREETING + b"220 mail.example ESMTP") as uri:
-        (text,) = texts(uri)
+        ((kind, text),) = errors(uri)
+    assert kind is ConnectionLostError
     assert text.startswith(f"what answers at {tmp_path}/local is no jobmgrd: message begins with")
 
 

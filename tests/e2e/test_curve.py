@@ -16,7 +16,7 @@ import pytest
 import zmq
 
 from jobmgrd.client import BlockingClient, ConnectionLostError, NoDaemonError, UriError
-from jobmgrd.client.errors import REFUSED
+from jobmgrd.client.errors import REFUSED, NotAdmittedError
 from jobmgrd.curve import Curve, KeyFileError, generate, read_public, read_secret, write
 from protocol.errors import RpcError
 from protocol.message import ROLE_OWNER, ROLE_USER, Cred, Request, Response, decode
@@ -101,7 +101,7 @@ def test_who_has_no_known_key_gets_nothing(started: Site) -> None:
     with started.client(admin) as client:
         assert client.rpc("job-manager.ping")["userid"] == GUEST
     with (
-        pytest.raises(ConnectionLostError, match=REFUSED),
+        pytest.raises(NotAdmittedError, match=REFUSED),
         started.client(stranger) as client,
     ):
         client.rpc("job-manager.ping")
@@ -182,7 +182,7 @@ def test_keys_come_and_go_by_reload(started: Site) -> None:
             guest.rpc("job-manager.ping")
         assert owner.rpc("job-manager.ping")
         assert owner._link is link, "it was never disconnected"
-    with pytest.raises(ConnectionLostError, match=REFUSED), guest_again(started) as client:
+    with pytest.raises(NotAdmittedError, match=REFUSED), guest_again(started) as client:
         client.rpc("job-manager.ping")
 
 

@@ -242,7 +242,7 @@ def test_a_guest_that_may_not_connect_is_told_so_by_the_client_library(
     assert "Permission denied" in error
     guest_daemon.rundir.chmod(0o711)
     _, error = as_guest(guest_daemon, "client.rpc('job-manager.ping')")
-    assert error.endswith("ConnectionLostError: the daemon does not let this user in")
+    assert error.endswith("NotAdmittedError: the daemon does not let this user in")
 
 
 def test_a_guest_has_no_access_to_the_owners_sockets(guest_daemon: DaemonProcess) -> None:
