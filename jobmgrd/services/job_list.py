@@ -28,6 +28,7 @@ from jobmgrd.flow import Flow
 from jobmgrd.jobs.attributes import ANNOTATIONS, ATTRIBUTES, attributes, check_names
 from jobmgrd.jobs.job import Job
 from jobmgrd.jobs.match import assume, predicate
+from jobmgrd.ration import Ration
 from jobmgrd.router import Route, Router, Scope, cancel_route
 from jobmgrd.store.port import Query, Store
 from protocol import payload
@@ -43,6 +44,9 @@ PAGE: Final = 256
 
 PLAIN_MAX: Final = 100_000
 """Jobs in the one response of an RPC that is not streaming."""
+
+GUEST_LISTS_MAX: Final = 16
+"""Lists that are made for a guest at a time: each holds what it has found, until it is read."""
 
 Encode: TypeAlias = Callable[[Mapping[str, Any]], bytes]
 Pages: TypeAlias = AsyncGenerator[Sequence[Raw], None]
@@ -65,6 +69,7 @@ class JobList:
         self._annotate = annotate
         self._store = store
         self._router = router
+        self._ration = Ration(GUEST_LISTS_MAX)
 
     def routes(self) -> Iterable[Route]:
         """See Service."""
@@ -86,7 +91,8 @@ class JobList:
             selection = replace(selection, constraint=And((selection.constraint, own)))
         pages = self._pages(selection, _ENCODERS[call.format])
         pages = self._router.lanes.paced(call.peer, pages)
-        return _stream(call, pages) if isinstance(call, Stream) else _answer(pages)
+        listing = _stream(call, pages) if isinstance(call, Stream) else _answer(pages)
+        return listing if call.cred.is_owner else self._ration.take(call.cred.userid, listing)
 
     async def _pages(self, selection: "_Selection", encode: Encode) -> Pages:
         names, left = selection.names, selection.limit

@@ -86,6 +86,7 @@ class LocalPeer(asyncio.BufferedProtocol):
         self.requests = self.answers = 0  # messages of it, messages to it
         self.pid = self.userid = 0  # as the kernel says
         self.cred = UNKNOWN
+        self.waiting_max = WAITING_MAX
 
     # --- the connection's life ------------------------------------------------------------------
 
@@ -97,7 +98,7 @@ class LocalPeer(asyncio.BufferedProtocol):
             transport.write(bytes((refusal,)))
             transport.close()
             return
-        transport.set_write_buffer_limits(high=READ_AHEAD)
+        transport.set_write_buffer_limits(high=min(READ_AHEAD, self.waiting_max))
         self._transport = transport
         transport.write(stream.GREETING)
 
@@ -243,9 +244,9 @@ class LocalPeer(asyncio.BufferedProtocol):
     def _write(self, data: bytes) -> None:
         if self._transport is None:
             raise PeerGoneError("it has disconnected")
-        if self._buffered() + self._waiting + len(data) > WAITING_MAX:
+        if self._buffered() + self._waiting + len(data) > self.waiting_max:
             self.abort()
-            raise PeerGoneError(f"it has left {WAITING_MAX} bytes unread")
+            raise PeerGoneError(f"it has left {self.waiting_max} bytes unread")
         if not self._out and not self._reading:
             self._loop.call_soon(self._flush)
         self.answers += 1

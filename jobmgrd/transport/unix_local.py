@@ -35,6 +35,9 @@ GUEST_SHARE: Final = 4
 """A guest may have one in so many of the connections that there may be."""
 OWNER_SHARE: Final = 8
 """One in so many is left to the owner by all guests together."""
+GUEST_WAITING: Final = 256 * 2**20
+GUEST_WAITING_MIN: Final = 4 * 2**20
+"""Bytes that the connections of a guest may leave unread: each has a share, if there are many."""
 FILES_RESERVED: Final = 128
 """What the daemon itself needs of its files: more clients than leave these are turned away."""
 FLUSH: Final = 0.2
@@ -142,7 +145,10 @@ class UnixLocal:
             return refusal
         client.cred, client.pid, client.userid = cred, pid, userid
         self.connects += 1
-        self._guests[cred.userid] += not cred.is_owner
+        if not cred.is_owner:
+            self._guests[cred.userid] += 1
+            share = GUEST_WAITING // self._guests[cred.userid]
+            client.waiting_max = max(GUEST_WAITING_MIN, min(client.waiting_max, share))
         self._clients.add(client)
         return 0
 

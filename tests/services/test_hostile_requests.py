@@ -2,7 +2,7 @@
 
 import asyncio
 import errno
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import pytest
@@ -12,10 +12,12 @@ from jobmgrd.services import job_list_id
 from jobmgrd.services.assembly import Parts
 from jobmgrd.services.dependency_plan import DEPENDENCIES_MAX
 from jobmgrd.services.event import SUBSCRIPTION_MAX
-from jobmgrd.services.job_list import attribute_names
+from jobmgrd.services.job_list import GUEST_LISTS_MAX, attribute_names
+from jobmgrd.store.port import Query
+from protocol.errors import ENODATA
 from protocol.job import Flag
 from protocol.jobspec import from_command, set_attribute
-from protocol.message import ROLE_USER, Cred, Request
+from protocol.message import FLAG_STREAMING, ROLE_USER, Cred, Request
 from protocol.payload import decode, encode
 from scripts.topics import OWNER_CRED, assembled
 from tests.services.bench import Executor, Peer, turns_until
@@ -274,3 +276,41 @@ async def test_volatile_memos_are_bounded_too(small: Parts) -> None:
     short = {"id": id, "memo": {"a": None}, "volatile": True}
     assert await ask(small, "job-manager.memo", short) == {}
     assert await ask(small, "job-manager.memo", memo) == {}
+
+
+@pytest.mark.parametrize("flags", [0, FLAG_STREAMING], ids=["plain", "stream"])
+async def test_the_lists_of_a_guest_are_made_a_few_at_a_time(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch, flags: int
+) -> None:
+    """Each holds what it has found; others do not wait for a guest's."""
+    await submit(parts)
+    begun: list[asyncio.Event] = []
+    listed = parts.store.list
+
+    async def held(query: Query, page: int) -> AsyncIterator[Sequence[Any]]:
+        go = asyncio.Event()
+        begun.append(go)
+        await go.wait()
+        async for found in listed(query, page):
+            yield found
+
+    monkeypatch.setattr(parts.store, "list", held)
+    peer, other = Peer(), Peer()
+    body = encode({"max_entries": 0, "attrs": ["id"]})
+    for matchtag in range(GUEST_LISTS_MAX + 2):
+        request = Request("job-list.list", body, GUEST, matchtag=matchtag, flags=flags)
+        parts.router.dispatch(request, peer)
+    await turns_until(lambda: len(begun) == GUEST_LISTS_MAX)
+    for n, cred in enumerate((OWNER_CRED, Cred(98, ROLE_USER)), 1):
+        parts.router.dispatch(Request("job-list.list", body, cred, matchtag=1), other)
+        await turns_until(lambda n=n: len(begun) == GUEST_LISTS_MAX + n)  # type: ignore[misc]
+    for go in begun[:2]:
+        go.set()
+    await turns_until(lambda: len(begun) == GUEST_LISTS_MAX + 4)
+    for go in begun:
+        go.set()
+    await turns_until(lambda: len(other.received) == 2)
+    ends = ENODATA if flags else 0
+    await turns_until(
+        lambda: [answer.errnum for answer in peer.received].count(ends) == GUEST_LISTS_MAX + 2
+    )

@@ -167,6 +167,20 @@ async def test_guests_leave_room_for_others(
             assert await reader.read(1) == stream.GREETING
 
 
+async def test_the_connections_of_a_guest_share_what_they_may_leave_unread(
+    guests: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Down to GUEST_WAITING_MIN each; one alone has as much as anybody."""
+    monkeypatch.setattr(unix_local, "GUEST_WAITING", 90 << 20)
+    monkeypatch.setattr(unix_local, "GUEST_WAITING_MIN", 40 << 20)
+    shares = []
+    async with AsyncExitStack() as stack:
+        for _ in range(3):
+            _, writer = await stack.enter_async_context(guests.client())
+            shares.append((await guests.peer(writer)).waiting_max)
+    assert shares == [local_peer.WAITING_MAX, 45 << 20, 40 << 20]
+
+
 async def test_who_may_not_connect_any_more_is_let_go(guests: Served) -> None:
     """And so is who would be somebody else now; others stay."""
     async with guests.client() as (reader, writer):
