@@ -15,13 +15,14 @@ class Ration:
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._users: dict[int, _Queue] = {}
+        self.users: dict[int, _Queue] = {}
+        """Those who have work that is done, or waits."""
 
     async def take(self, userid: int, work: Coroutine[Any, Any, T]) -> T:
         """Do some work of a user when it is its turn."""
-        queue = self._users.get(userid)
+        queue = self.users.get(userid)
         if queue is None:
-            queue = self._users[userid] = _Queue(self._most)
+            queue = self.users[userid] = _Queue(self._most)
         queue.length += 1
         try:
             async with queue.turns:
@@ -30,7 +31,7 @@ class Ration:
             work.close()  # it may not have begun
             queue.length -= 1
             if not queue.length:
-                del self._users[userid]
+                del self.users[userid]
 
 
 class _Queue:

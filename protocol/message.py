@@ -50,11 +50,16 @@ ROLE_ADMIN: Final = 0x8
 MAX_ROUTES: Final = 64
 """A request that passed more hops than this is a loop or an attack."""
 
+ROUTE_MAX: Final = 255
+"""Bytes of a route, as ZeroMQ has them at most: the response takes them back."""
+
 _FRAME_FLAGS: Final = FLAG_TOPIC | FLAG_PAYLOAD | FLAG_ROUTE
 _HEADER: Final = Packer(">BBBBIIII")
 _pack: Final = _HEADER.pack
 
 HEADER_SIZE: Final = _HEADER.size
+TOPIC_MAX: Final = 4096
+"""Characters of a topic: each response has its request's, and many may wait to be read."""
 
 
 class Cred(Struct, frozen=True):
@@ -254,6 +259,8 @@ def _split(frames: Sequence[bytes], flags: int) -> tuple[tuple[bytes, ...], str,
         if start > MAX_ROUTES:
             raise MessageError(f"message has {start} routes, at most {MAX_ROUTES} are accepted")
         routes = tuple(frames[:start])
+        if routes and (longest := max(map(len, routes))) > ROUTE_MAX:
+            raise MessageError(f"a route has {longest} bytes, at most {ROUTE_MAX} are accepted")
         start += 1
     expected = start + bool(flags & FLAG_TOPIC) + bool(flags & FLAG_PAYLOAD) + 1
     if len(frames) != expected:
@@ -266,8 +273,8 @@ def _split(frames: Sequence[bytes], flags: int) -> tuple[tuple[bytes, ...], str,
             topic = (frame[:-1] if frame.endswith(b"\0") else frame).decode()
         except UnicodeDecodeError as error:
             raise MessageError("topic is not UTF-8") from error
-        if not topic or "\0" in topic:
-            raise MessageError("topic is empty or holds a NUL")
+        if not topic or "\0" in topic or len(topic) > TOPIC_MAX:
+            raise MessageError(f"topic is empty, holds a NUL or more than {TOPIC_MAX} characters")
     return routes, topic, frames[start] if flags & FLAG_PAYLOAD else None
 
 

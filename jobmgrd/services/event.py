@@ -9,7 +9,6 @@ from base64 import b64decode
 from binascii import Error as Base64Error
 from collections import Counter
 from collections.abc import Callable, Iterable
-from typing import Final
 
 import structlog
 
@@ -26,13 +25,10 @@ from protocol.events import (
     PublishRequest,
     SubscribeRequest,
 )
-from protocol.message import FLAG_PRIVATE, Cred
+from protocol.message import FLAG_PRIVATE, TOPIC_MAX, Cred
 from protocol.payload import Format
 
 log = structlog.get_logger()
-
-SUBSCRIPTION_MAX: Final = 4096
-"""Characters of a topic that a client subscribes to, as at the PUB socket."""
 
 
 class EventService:
@@ -59,6 +55,7 @@ class EventService:
         """Publish an event with the caller's credentials."""
         if not request.topic or "\0" in request.topic:
             raise RpcError(errno.EPROTO, "event topic is empty or holds a NUL")
+        _check_length(request.topic)
         if request.flags & ~FLAG_PRIVATE:
             raise RpcError(errno.EPROTO, f"unknown event flags: 0x{request.flags:x}")
         if request.topic in self.RESERVED or request.topic.startswith(READY):
@@ -71,8 +68,7 @@ class EventService:
 
     def subscribe(self, call: Call, request: SubscribeRequest) -> None:
         """Have the events whose topic begins with this sent to the caller, from now on."""
-        if len(request.topic) > SUBSCRIPTION_MAX:
-            raise RpcError(errno.EMSGSIZE, f"topic has more than {SUBSCRIPTION_MAX} characters")
+        _check_length(request.topic)
         listener = self._listeners.setdefault(call.peer, _Listener(call.cred, call.format))
         guard = self._router.guard
         full = len(listener.topics) >= guard.limits.subscriptions
@@ -112,6 +108,11 @@ class EventService:
 
     def _forget(self, peer: Peer) -> None:
         self._listeners.pop(peer, None)
+
+
+def _check_length(topic: str) -> None:
+    if len(topic) > TOPIC_MAX:
+        raise RpcError(errno.EMSGSIZE, f"topic has more than {TOPIC_MAX} characters")
 
 
 class _Listener:

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from protocol import message
 from protocol.errors import MessageError
-from protocol.message import Control, Cred, Event, Request, Response, decode
+from protocol.message import ROUTE_MAX, TOPIC_MAX, Control, Cred, Event, Request, Response, decode
 
 U32 = st.integers(0, 2**32 - 1)
 TOPICS = st.text(st.characters(exclude_characters="\0", codec="utf-8"), min_size=1)
@@ -179,6 +179,7 @@ class TestRefused:
             ([b"", b"\xff\0", *REQUEST[2:]], "not UTF-8"),
             ([b"", b"\0", *REQUEST[2:]], "topic is empty"),
             ([b"", b"", *REQUEST[2:]], "topic is empty"),
+            ([b"", b"x" * (TOPIC_MAX + 1), *REQUEST[2:]], "more than 4096 characters"),
             ([b"", b"a\0b\0", *REQUEST[2:]], "holds a NUL"),
             (_header(2, 0x04), "has a route delimiter"),
             (_header(2, 0x08), "more than a header"),
@@ -194,6 +195,11 @@ class TestRefused:
         """A message that went in circles is refused."""
         with pytest.raises(MessageError, match=f"{depth} routes, at most 64"):
             decode(Request("a", routes=(b"hop",) * depth).frames())
+
+    def test_a_long_route(self) -> None:
+        """It would go back with the response, uncounted."""
+        with pytest.raises(MessageError, match="a route has 256 bytes, at most 255"):
+            decode(Request("a", routes=(b"x" * (ROUTE_MAX + 1),)).frames())
 
     @given(st.lists(st.binary(max_size=24), max_size=5), st.binary(min_size=18, max_size=18))
     def test_arbitrary_frames(self, frames: list[bytes], rest: bytes) -> None:

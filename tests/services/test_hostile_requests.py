@@ -2,22 +2,21 @@
 
 import asyncio
 import errno
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
+from jobmgrd.flow import AHEAD_MAX
 from jobmgrd.services import getattr as getattr_
-from jobmgrd.services import job_list_id
+from jobmgrd.services import job_list, job_list_id
 from jobmgrd.services.assembly import Parts
 from jobmgrd.services.dependency_plan import DEPENDENCIES_MAX
-from jobmgrd.services.event import SUBSCRIPTION_MAX
 from jobmgrd.services.job_list import GUEST_LISTS_MAX, attribute_names
-from jobmgrd.store.port import Query
 from protocol.errors import ENODATA
 from protocol.job import Flag
 from protocol.jobspec import from_command, set_attribute
-from protocol.message import FLAG_STREAMING, ROLE_USER, Cred, Request
+from protocol.message import FLAG_STREAMING, ROLE_USER, TOPIC_MAX, Cred, Request
 from protocol.payload import decode, encode
 from scripts.topics import OWNER_CRED, assembled
 from tests.services.bench import Executor, Peer, turns_until
@@ -131,10 +130,10 @@ async def test_dependencies_are_bounded(parts: Parts) -> None:
 
 async def test_topics_of_subscriptions_are_bounded(parts: Parts) -> None:
     """They are kept, and so many that [events] subscriptions-per-peer lets a client have."""
-    assert await ask(parts, "event.subscribe", {"topic": "x" * SUBSCRIPTION_MAX}) == {}
-    assert await ask(parts, "event.subscribe", {"topic": "x" * (SUBSCRIPTION_MAX + 1)}) == (
+    assert await ask(parts, "event.subscribe", {"topic": "x" * TOPIC_MAX}) == {}
+    assert await ask(parts, "event.subscribe", {"topic": "x" * (TOPIC_MAX + 1)}) == (
         errno.EMSGSIZE,
-        f"topic has more than {SUBSCRIPTION_MAX} characters",
+        f"topic has more than {TOPIC_MAX} characters",
     )
 
 
@@ -278,39 +277,25 @@ async def test_volatile_memos_are_bounded_too(small: Parts) -> None:
     assert await ask(small, "job-manager.memo", memo) == {}
 
 
-@pytest.mark.parametrize("flags", [0, FLAG_STREAMING], ids=["plain", "stream"])
 async def test_the_lists_of_a_guest_are_made_a_few_at_a_time(
-    parts: Parts, monkeypatch: pytest.MonkeyPatch, flags: int
+    parts: Parts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each holds what it has found; others do not wait for a guest's."""
-    await submit(parts)
-    begun: list[asyncio.Event] = []
-    listed = parts.store.list
-
-    async def held(query: Query, page: int) -> AsyncIterator[Sequence[Any]]:
-        go = asyncio.Event()
-        begun.append(go)
-        await go.wait()
-        async for found in listed(query, page):
-            yield found
-
-    monkeypatch.setattr(parts.store, "list", held)
-    peer, other = Peer(), Peer()
+    """Each holds what it has found until it is read; the owner does not wait for a guest's."""
+    monkeypatch.setattr(job_list, "PAGE", 1)
+    for _ in range(AHEAD_MAX + 1):
+        await submit(parts)
+    peer = Peer(reads=False)
     body = encode({"max_entries": 0, "attrs": ["id"]})
-    for matchtag in range(GUEST_LISTS_MAX + 2):
-        request = Request("job-list.list", body, GUEST, matchtag=matchtag, flags=flags)
+    lists = range(GUEST_LISTS_MAX + 2)
+    for matchtag in lists:
+        request = Request("job-list.list", body, GUEST, matchtag=matchtag, flags=FLAG_STREAMING)
         parts.router.dispatch(request, peer)
-    await turns_until(lambda: len(begun) == GUEST_LISTS_MAX)
-    for n, cred in enumerate((OWNER_CRED, Cred(98, ROLE_USER)), 1):
-        parts.router.dispatch(Request("job-list.list", body, cred, matchtag=1), other)
-        await turns_until(lambda n=n: len(begun) == GUEST_LISTS_MAX + n)  # type: ignore[misc]
-    for go in begun[:2]:
-        go.set()
-    await turns_until(lambda: len(begun) == GUEST_LISTS_MAX + 4)
-    for go in begun:
-        go.set()
-    await turns_until(lambda: len(other.received) == 2)
-    ends = ENODATA if flags else 0
+    await turns_until(lambda: len(peer.received) == GUEST_LISTS_MAX * AHEAD_MAX)
+    found = await ask(parts, "job-list.list", {"max_entries": 0, "attrs": ["id"]}, OWNER_CRED)
+    assert len(found["jobs"]) == AHEAD_MAX + 1
+    assert {answer.matchtag for answer in peer.received} == set(lists[:-2])
+    peer.reads = True
+    ends = [(matchtag, ENODATA) for matchtag in lists]
     await turns_until(
-        lambda: [answer.errnum for answer in peer.received].count(ends) == GUEST_LISTS_MAX + 2
+        lambda: sorted((a.matchtag, a.errnum) for a in peer.received if a.errnum) == ends
     )
