@@ -75,10 +75,18 @@ class Description:
             zip((*_PLACE, *self.columns), zip(*rows, strict=True), strict=True)
         )
         if "attrs" in given:
-            given["attrs"] = _decode(f"[{','.join(given['attrs'])}]")
+            given["attrs"] = _rests(given["attrs"])
         values = (told.values(*[given[name] for name in told.columns]) for told in self._told)
         jobs: Sequence[Listed] = msgspec.to_builtins(list(map(self._job, given["id"], *values)))
         return jobs
+
+
+def _rests(texts: Sequence[str]) -> Sequence[Rest]:
+    """What each of these says; one that was damaged says nothing."""
+    try:
+        return _decode(f"[{','.join(texts)}]")
+    except (msgspec.DecodeError, TypeError):
+        return [Rest()] if len(texts) == 1 else [rest for text in texts for rest in _rests([text])]
 
 
 def describing(names: Iterable[str]) -> Description:
@@ -141,7 +149,10 @@ _TOLD: Final = {
     "queue": _unless_empty("queue"),
     "result": _given("result"),
     "success": _Told(("result",), lambda results: [r == _COMPLETED for r in results]),
-    "waitstatus": _Told(("status",), lambda codes: [c if c >= 0 else None for c in codes]),
+    "waitstatus": _Told(
+        ("status",),
+        lambda codes: [c if isinstance(c, int) and c >= 0 else None for c in codes],
+    ),
     "exception_occurred": _Told(
         ("attrs",), lambda rests: [rest.exception_type is not None for rest in rests]
     ),

@@ -11,6 +11,7 @@ from typing import Final
 import pytest
 
 from jobmgrd.archive.sqlite import SqliteArchive
+from jobmgrd.jobs.attributes import ATTRIBUTES
 from jobmgrd.jobs.retention import Limits, Policy, select
 from jobmgrd.router import Router
 from jobmgrd.services.purge_log import PurgeLog
@@ -75,7 +76,7 @@ async def test_they_are_listed_with_the_others(tmp_path: Path) -> None:
     """Those whose end is a time, by which lists go."""
     store = await damaged(db_path(tmp_path))
     count = store.stats().inactive
-    pages = [page async for page in store.list(Query(), 10)]
+    pages = [page async for page in store.list(Query(attrs=list(ATTRIBUTES)), 10)]
     timeless = sum(wrong != "1.5" for wrong in WRONG)
     assert len({job["id"] for page in pages for job in page}) == count - timeless
     assert len(await store.recent(count)) == count - timeless
