@@ -168,11 +168,9 @@ def _report(attack: Attack, messages: int, seconds: float) -> None:
     short = f" of {messages}" if sent < messages else ""
     click.echo(f"{sent}{short} messages in {seconds:.0f} s, {sent / seconds:.0f}/s: {ways}")
     click.echo(attack.witness.report())
-    click.echo(
-        "memory: "
-        + ", ".join(f"{mib:.0f} MiB" for mib in attack.memory)
-        + " (at the start, after 60 %, at the end)"
-    )
+    places = ("at the start", "after 60 %", "at the end")
+    seen = (f"{mib:.0f} MiB {place}" for mib, place in zip(attack.memory, places, strict=False))
+    click.echo("memory: " + ", ".join(seen))
 
 
 if __name__ == "__main__":
