@@ -34,7 +34,7 @@ LIFE: Final = 40
 """Turns that a bad client lives."""
 WARM: Final = 0.6
 """Share of the messages after which memory may not grow by more than this."""
-GROWTH: Final = 16.0
+GROWTH: Final = 24.0
 """MiB: of a million, the 100,000 events that the journal keeps are there by then."""
 
 INTERNAL: Final = ("rpc.handler-failed", "Traceback", '"stdlib"')
