@@ -10,6 +10,8 @@ import click
 
 from jobmgrd.cli.connection import connect
 from jobmgrd.cli.listing.filter import UserOrAllType
+from jobmgrd.cli.words.word import Word
+from protocol.errors import FormatError
 from protocol.job import State
 from protocol.job_manager import AllReply
 
@@ -22,23 +24,19 @@ _STATES: Final = {
 } | {"active": State.ACTIVE}
 
 
-class StatesType(click.ParamType[State]):
+class StatesType(Word[State]):
     """States of active jobs, with commas between them."""
 
     name = "STATE,.."
 
-    def convert(
-        self, value: str | State, param: click.Parameter | None, ctx: click.Context | None
-    ) -> State:
+    def read(self, text: str) -> State:
         """All of them together."""
-        if isinstance(value, State):
-            return value
-        names = value.lower().split(",")
+        names = text.lower().split(",")
         for name in names:
             if name == "inactive":
-                self.fail("exceptions cannot be raised on inactive jobs", param, ctx)
+                raise FormatError("exceptions cannot be raised on inactive jobs")
             if name not in _STATES:
-                self.fail(f"{name!r} is not one of {', '.join(_STATES)}", param, ctx)
+                raise FormatError(f"{name!r} is not one of {', '.join(_STATES)}")
         return reduce(or_, (_STATES[name] for name in names))
 
 

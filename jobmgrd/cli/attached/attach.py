@@ -10,25 +10,22 @@ from jobmgrd.cli.connection import connect_async
 from jobmgrd.cli.failure import about
 from jobmgrd.cli.lazy import examples
 from jobmgrd.cli.words.ids import JOBID, spelled
+from jobmgrd.cli.words.word import Word
 from protocol import idset
-from protocol.errors import FormatError
 
 DEFAULT_TAIL = 10
 
 
-class RanksType(click.ParamType[str]):
+class RanksType(Word[str]):
     """Ranks of tasks: "all", or an idset."""
 
     name = "RANKS"
 
-    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+    def read(self, text: str) -> str:
         """The same text."""
-        try:
-            if value != "all":
-                idset.parse(value)
-        except FormatError as error:
-            self.fail(str(error), param, ctx)
-        return value
+        if text != "all":
+            idset.parse(text)
+        return text
 
 
 @click.command(

@@ -14,31 +14,26 @@ from jobmgrd.cli.submission.request import URGENCY
 from jobmgrd.cli.words.ids import JOBID, spelled
 from jobmgrd.cli.words.json_path import assign
 from jobmgrd.cli.words.json_value import AssignmentType
+from jobmgrd.cli.words.word import Word
+from protocol.errors import FormatError
 
 _JOBIDS = click.argument("ids", nargs=-1, required=True, type=JOBID, metavar="JOBID...")
 _JOBID = click.argument("id_", type=JOBID, metavar="JOBID")
 
 
-class SignalType(click.ParamType[int]):
+class SignalType(Word[int]):
     """A signal: TERM, SIGTERM or 15."""
 
     name = "SIGNAL"
 
-    def convert(
-        self,
-        value: int | str,
-        param: click.Parameter | None,
-        ctx: click.Context | None,
-    ) -> int:
+    def read(self, text: str) -> int:
         """The signal's number."""
-        if isinstance(value, int):
-            return value
-        name = value.upper() if value.upper().startswith("SIG") else f"SIG{value.upper()}"
+        name = text.upper() if text.upper().startswith("SIG") else f"SIG{text.upper()}"
         if name in signal.Signals.__members__:
             return signal.Signals[name].value
-        if not (value.isascii() and value.isdigit() and 0 < int(value) < signal.NSIG):
-            self.fail(f"{value!r} is not a signal", param, ctx)
-        return int(value)
+        if not (text.isascii() and text.isdigit() and 0 < int(text) < signal.NSIG):
+            raise FormatError(f"{text!r} is not a signal")
+        return int(text)
 
 
 signal_option: Final = click.option(

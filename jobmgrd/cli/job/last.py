@@ -12,29 +12,27 @@ from jobmgrd.cli.failure import CommandError, about
 from jobmgrd.cli.lazy import examples
 from jobmgrd.cli.listing.pages import listed
 from jobmgrd.cli.words.ids import spelled
+from jobmgrd.cli.words.word import Word
 from jobmgrd.client import BlockingClient
+from protocol.errors import FormatError
 
 _SLICE: Final = re.compile(r"\[(-?\d{1,9})?:(-?\d{1,9})?(?::(-?[1-9]\d{0,8})?)?\]", re.ASCII)
 _WINDOWS: Final = (600.0, 86400.0)
 """Seconds to look back before all jobs are asked for."""
 
 
-class SliceType(click.ParamType[slice]):
+class SliceType(Word[slice]):
     """A number, or a slice as Python has it, in brackets."""
 
     name = "N|SLICE"
 
-    def convert(
-        self, value: str | slice, param: click.Parameter | None, ctx: click.Context | None
-    ) -> slice:
+    def read(self, text: str) -> slice:
         """The slice of the history, the last job being the first of it."""
-        if isinstance(value, slice):
-            return value
-        if value.isascii() and value.isdecimal():
-            return slice(int(value[:9]))
-        found = _SLICE.fullmatch(value)
+        if text.isascii() and text.isdecimal():
+            return slice(int(text[:9]))
+        found = _SLICE.fullmatch(text)
         if found is None:
-            self.fail(f"{value!r} is neither a number nor a slice such as [0:4]", param, ctx)
+            raise FormatError(f"{text!r} is neither a number nor a slice such as [0:4]")
         return slice(*(int(part) if part else None for part in found.groups()))
 
 

@@ -14,27 +14,22 @@ from jobmgrd.cli.job.outcome import WATCH, entries
 from jobmgrd.cli.lazy import examples
 from jobmgrd.cli.words.fsd import FSD
 from jobmgrd.cli.words.ids import JOBID, spelled
+from jobmgrd.cli.words.word import Word
+from protocol.errors import FormatError
 from protocol.eventlog import Entry
 
 
-class MatchType(click.ParamType[tuple[str, str]]):
+class MatchType(Word[tuple[str, str]]):
     """A key of an event's context, and its value: text as it is, anything else as JSON."""
 
     name = "KEY=VAL"
 
-    def convert(
-        self,
-        value: str | tuple[str, str],
-        param: click.Parameter | None,
-        ctx: click.Context | None,
-    ) -> tuple[str, str]:
+    def read(self, text: str) -> tuple[str, str]:
         """The key and the value."""
-        if isinstance(value, tuple):
-            return value
-        key, assigned, text = value.partition("=")
+        key, assigned, value = text.partition("=")
         if not (key and assigned):
-            self.fail(f"expected KEY=VAL, got {value!r}", param, ctx)
-        return key, text
+            raise FormatError(f"expected KEY=VAL, got {text!r}")
+        return key, value
 
 
 @click.command(

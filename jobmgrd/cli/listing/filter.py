@@ -10,6 +10,7 @@ import click
 
 from jobmgrd.cli.words.users import USER
 from jobmgrd.cli.words.when import PAST
+from jobmgrd.cli.words.word import Word
 from protocol import hostlist, idset
 from protocol.errors import FormatError
 from protocol.job import Result, State
@@ -36,51 +37,41 @@ _ABBREVIATIONS: Final = {
 }
 
 
-class StatusType(click.ParamType[frozenset[str]]):
+class StatusType(Word[frozenset[str]]):
     """States and results, with commas between them."""
 
     name = "STATE|RESULT,.."
 
-    def convert(
-        self, value: str | frozenset[str], param: click.Parameter | None, ctx: click.Context | None
-    ) -> frozenset[str]:
+    def read(self, text: str) -> frozenset[str]:
         """Their long names, in small letters."""
-        if isinstance(value, frozenset):
-            return value
-        names = {_ABBREVIATIONS.get(name, name) for name in value.lower().split(",")}
+        names = {_ABBREVIATIONS.get(name, name) for name in text.lower().split(",")}
         for name in sorted(names - _STATES.keys() - _RESULTS.keys()):
             known = ", ".join([*_STATES, *_RESULTS])
-            self.fail(f"{name!r} is neither a state nor a result: {known}", param, ctx)
+            raise FormatError(f"{name!r} is neither a state nor a result: {known}")
         return frozenset(names)
 
 
-class UserOrAllType(click.ParamType[int]):
+class UserOrAllType(Word[int]):
     """A user, or all of them."""
 
     name = "USER|all"
 
-    def convert(
-        self, value: int | str, param: click.Parameter | None, ctx: click.Context | None
-    ) -> int:
+    def read(self, text: str) -> int:
         """The user id; EVERYBODY for all."""
-        return EVERYBODY if value == "all" else USER.convert(value, param, ctx)
+        return EVERYBODY if text == "all" else USER.read(text)
 
 
-class TargetsType(click.ParamType[Constraint]):
+class TargetsType(Word[Constraint]):
     """Hosts (RFC 29) or ranks (RFC 22)."""
 
     name = "HOSTS|RANKS"
 
-    def convert(
-        self, value: str | Constraint, param: click.Parameter | None, ctx: click.Context | None
-    ) -> Constraint:
+    def read(self, text: str) -> Constraint:
         """The constraint."""
-        if isinstance(value, dict):
-            return value
-        operator = "ranks" if _reads(idset.parse, value) else "hostlist"
-        if operator == "hostlist" and not _reads(hostlist.parse, value):
-            self.fail(f"{value!r} is neither an idset nor a hostlist", param, ctx)
-        return {operator: [value]}
+        operator = "ranks" if _reads(idset.parse, text) else "hostlist"
+        if operator == "hostlist" and not _reads(hostlist.parse, text):
+            raise FormatError(f"{text!r} is neither an idset nor a hostlist")
+        return {operator: [text]}
 
 
 def _reads(parse: Callable[[str], Sized], text: str) -> bool:

@@ -13,7 +13,7 @@ from jobmgrd.cli.listing import formats, json_job
 from jobmgrd.cli.listing.fields import STATUS_ATTRS, Attributes, status_abbrev
 from jobmgrd.cli.listing.formats import JobFormat, SortKey
 from jobmgrd.cli.listing.named_formats import FORMAT
-from protocol.errors import FormatError
+from jobmgrd.cli.words.word import Word
 from protocol.job_list import ALL
 
 C = TypeVar("C", bound=Callable[..., Any])
@@ -22,24 +22,14 @@ When = Literal["auto", "always", "never"]
 _COLORS: Final = {"R": "green", "C": "yellow", "F": "red", "TO": "red", "CA": "bright_black"}
 
 
-class SortType(click.ParamType[tuple[SortKey, ...]]):
+class SortType(Word[tuple[SortKey, ...]]):
     """Keys to sort by."""
 
     name = "[-]KEY,.."
 
-    def convert(
-        self,
-        value: str | tuple[SortKey, ...],
-        param: click.Parameter | None,
-        ctx: click.Context | None,
-    ) -> tuple[SortKey, ...]:
+    def read(self, text: str) -> tuple[SortKey, ...]:
         """The keys, read."""
-        if isinstance(value, tuple):
-            return value
-        try:
-            return formats.sort_keys(value)
-        except FormatError as error:
-            self.fail(str(error), param, ctx)
+        return formats.sort_keys(text)
 
 
 class View(NamedTuple):

@@ -8,31 +8,21 @@ from typing import Any, Final, NamedTuple, TypeVar
 import click
 
 from jobmgrd.cli.submission.request import JobOptions, requester
+from jobmgrd.cli.words.word import Word
 from protocol import idset
-from protocol.errors import FormatError
 from protocol.job_manager import SubmitRequest
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class IdsetType(click.ParamType[tuple[int, ...]]):
+class IdsetType(Word[tuple[int, ...]]):
     """A set of numbers: "1-10,20" (RFC 22)."""
 
     name = "IDSET"
 
-    def convert(
-        self,
-        value: str | tuple[int, ...],
-        param: click.Parameter | None,
-        ctx: click.Context | None,
-    ) -> tuple[int, ...]:
+    def read(self, text: str) -> tuple[int, ...]:
         """The numbers, ascending."""
-        if isinstance(value, tuple):
-            return value
-        try:
-            return tuple(idset.parse(value))
-        except FormatError as error:
-            self.fail(str(error), param, ctx)
+        return tuple(idset.parse(text))
 
 
 _OPTIONS: Final = (

@@ -7,22 +7,19 @@ from typing import Any, Final
 import click
 
 from jobmgrd.cli.words.when import FUTURE
+from jobmgrd.cli.words.word import Word
 from protocol import dependency
-from protocol.errors import FormatError
 
 
-class DependencyType(click.ParamType[str]):
+class DependencyType(Word[str]):
     """A dependency that reads well; it stays text, since {cc} may be in it."""
 
     name = "URI"
 
-    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+    def read(self, text: str) -> str:
         """The same text."""
-        try:
-            dependency.from_uri(value)
-        except FormatError as error:
-            self.fail(str(error), param, ctx)
-        return value
+        dependency.from_uri(text)
+        return text
 
 
 DEPENDENCY_OPTIONS: Final = (

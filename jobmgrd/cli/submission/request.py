@@ -16,6 +16,8 @@ from jobmgrd.cli.submission.requires import REQUIRES_OPTION, constraints
 from jobmgrd.cli.submission.shell_request import SHELL_OPTIONS, ShellRequest
 from jobmgrd.cli.words.fsd import FSD
 from jobmgrd.cli.words.json_value import AssignmentType
+from jobmgrd.cli.words.word import Word
+from protocol.errors import FormatError
 from protocol.job import URGENCY_DEFAULT, URGENCY_EXPEDITE, URGENCY_HOLD, URGENCY_MAX, Flag
 from protocol.job_manager import SubmitRequest
 from protocol.jobspec import from_command
@@ -33,23 +35,18 @@ _URGENCIES: Final = {
 }
 
 
-class UrgencyType(click.ParamType[int]):
+class UrgencyType(Word[int]):
     """An urgency, or a name for one."""
 
     name = "N|hold|expedite|default"
 
-    def convert(
-        self,
-        value: int | str,
-        param: click.Parameter | None,
-        ctx: click.Context | None,
-    ) -> int:
+    def read(self, text: str) -> int:
         """The urgency, 0 to 31."""
-        if value in _URGENCIES:
-            return _URGENCIES[str(value)]
-        if not (str(value).isascii() and str(value).isdigit() and int(value) <= URGENCY_MAX):
-            self.fail(f"{value!r} is not 0 to 31, hold, expedite or default", param, ctx)
-        return int(value)
+        if text in _URGENCIES:
+            return _URGENCIES[text]
+        if not (text.isascii() and text.isdigit() and int(text) <= URGENCY_MAX):
+            raise FormatError(f"{text!r} is not 0 to 31, hold, expedite or default")
+        return int(text)
 
 
 URGENCY: Final = UrgencyType()

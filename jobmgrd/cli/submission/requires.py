@@ -4,28 +4,18 @@ from typing import Any
 
 import click
 
+from jobmgrd.cli.words.word import Word
 from protocol import constraint_query
-from protocol.errors import FormatError
 
 
-class ConstraintType(click.ParamType[dict[str, Any]]):
+class ConstraintType(Word[dict[str, Any]]):
     """A constraint query, read as a constraint (RFC 31)."""
 
     name = "CONSTRAINT"
 
-    def convert(
-        self,
-        value: str | dict[str, Any],
-        param: click.Parameter | None,
-        ctx: click.Context | None,
-    ) -> dict[str, Any]:
+    def read(self, text: str) -> dict[str, Any]:
         """The constraint."""
-        if not isinstance(value, str):
-            return value
-        try:
-            return constraint_query.parse(value)
-        except FormatError as error:
-            self.fail(str(error), param, ctx)
+        return constraint_query.parse(text)
 
 
 REQUIRES_OPTION = click.option(

@@ -3,8 +3,7 @@
 import math
 from typing import Final
 
-import click
-
+from jobmgrd.cli.words.word import Word
 from protocol import duration
 from protocol.errors import FormatError
 
@@ -16,26 +15,16 @@ def brief(seconds: float) -> str:
     return duration.format(float(f"{seconds:.4g}") if seconds >= _MILLISECOND else 0.0)
 
 
-class DurationType(click.ParamType[float]):
+class DurationType(Word[float]):
     """A finite duration such as 500ms, 30s, 2.5m, 1h or 7d; a bare number is seconds."""
 
     name = "FSD"
 
-    def convert(
-        self,
-        value: float | str,
-        param: click.Parameter | None,
-        ctx: click.Context | None,
-    ) -> float:
+    def read(self, text: str) -> float:
         """The duration in seconds."""
-        if not isinstance(value, str):
-            return value
-        try:
-            seconds = duration.parse(value)
-        except FormatError as error:
-            self.fail(str(error), param, ctx)
+        seconds = duration.parse(text)
         if not math.isfinite(seconds):
-            self.fail(f"{value} is not finite", param, ctx)
+            raise FormatError(f"{text} is not finite")
         return seconds
 
 

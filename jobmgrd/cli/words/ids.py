@@ -3,30 +3,18 @@
 import sys
 from typing import Final
 
-import click
-
+from jobmgrd.cli.words.word import Word
 from protocol import jobid
-from protocol.errors import FormatError
 
 
-class JobIdType(click.ParamType[int]):
+class JobIdType(Word[int]):
     """A job id in any spelling: ƒ58, decimal, hexadecimal, dothex and their kin."""
 
     name = "JOBID"
 
-    def convert(
-        self,
-        value: int | str,
-        param: click.Parameter | None,
-        ctx: click.Context | None,
-    ) -> int:
+    def read(self, text: str) -> int:
         """The id as a number."""
-        if isinstance(value, int):
-            return value
-        try:
-            return jobid.parse(value)
-        except FormatError as error:
-            self.fail(str(error), param, ctx)
+        return jobid.parse(text)
 
 
 JOBID: Final = JobIdType()

@@ -3,10 +3,11 @@
 import json
 from typing import Any
 
-import click
+from jobmgrd.cli.words.word import Word
+from protocol.errors import FormatError
 
 
-class AssignmentType(click.ParamType[tuple[str, Any]]):
+class AssignmentType(Word[tuple[str, Any]]):
     """KEY=VAL; or, where a key alone has a meaning, KEY, which is KEY=1."""
 
     name = "KEY=VAL"
@@ -14,38 +15,24 @@ class AssignmentType(click.ParamType[tuple[str, Any]]):
     def __init__(self, *, key_alone: bool = False) -> None:
         self._key_alone = key_alone
 
-    def convert(
-        self,
-        value: str | tuple[str, Any],
-        param: click.Parameter | None,
-        ctx: click.Context | None,
-    ) -> tuple[str, Any]:
+    def read(self, text: str) -> tuple[str, Any]:
         """The key and its value."""
-        if isinstance(value, tuple):
-            return value
-        key, assigned, text = value.partition("=")
+        key, assigned, value = text.partition("=")
         if not key or not (assigned or self._key_alone):
-            self.fail(f"expected KEY=VAL, got {value!r}", param, ctx)
-        return key, _read(text) if assigned else 1
+            raise FormatError(f"expected KEY=VAL, got {text!r}")
+        return key, _read(value) if assigned else 1
 
 
-class ObjectType(click.ParamType[dict[str, Any]]):
+class ObjectType(Word[dict[str, Any]]):
     """A JSON object."""
 
     name = "JSON"
 
-    def convert(
-        self,
-        value: str | dict[str, Any],
-        param: click.Parameter | None,
-        ctx: click.Context | None,
-    ) -> dict[str, Any]:
+    def read(self, text: str) -> dict[str, Any]:
         """The object."""
-        if isinstance(value, dict):
-            return value
-        found = _read(value)
+        found = _read(text)
         if not isinstance(found, dict):
-            self.fail(f"expected a JSON object, got {value!r}", param, ctx)
+            raise FormatError(f"expected a JSON object, got {text!r}")
         return found
 
 

@@ -4,24 +4,23 @@ import pwd
 from functools import cache
 from typing import Final
 
-import click
+from jobmgrd.cli.words.word import Word
+from protocol.errors import FormatError
 
 
-class UserType(click.ParamType[int]):
+class UserType(Word[int]):
     """A user, by name or number."""
 
     name = "USER"
 
-    def convert(
-        self, value: int | str, param: click.Parameter | None, ctx: click.Context | None
-    ) -> int:
+    def read(self, text: str) -> int:
         """The user id."""
-        if isinstance(value, int) or value.isdecimal():
-            return int(value)
+        if text.isdecimal():
+            return int(text)
         try:
-            return pwd.getpwnam(value).pw_uid
+            return pwd.getpwnam(text).pw_uid
         except KeyError:
-            self.fail(f"there is no user {value!r}", param, ctx)
+            raise FormatError(f"there is no user {text!r}") from None
 
 
 USER: Final = UserType()

@@ -4,8 +4,7 @@ import time
 from datetime import datetime
 from typing import Final
 
-import click
-
+from jobmgrd.cli.words.word import Word
 from protocol import duration
 from protocol.errors import FormatError
 
@@ -14,7 +13,7 @@ SPELLED: Final = "2026-11-22, 2026-11-22T18:00, 7d, 90m or now"
 """How a point in time may be written, for help and errors."""
 
 
-class WhenType(click.ParamType[float]):
+class WhenType(Word[float]):
     """A point in time: 2026-11-22, 2026-11-22T18:00 (local unless it says), 7d from now, now.
 
     A duration points back, or, with `future`, ahead; a sign before it settles that: -7d, +7d.
@@ -25,29 +24,25 @@ class WhenType(click.ParamType[float]):
     def __init__(self, *, future: bool = False) -> None:
         self._sign = 1 if future else -1
 
-    def convert(
-        self, value: float | str, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float:
+    def read(self, text: str) -> float:
         """UNIX time."""
-        if not isinstance(value, str):
-            return value
-        if value == _NOW:
+        if text == _NOW:
             return time.time()
-        sign = {"-": -1, "+": 1}.get(value[:1])
+        sign = {"-": -1, "+": 1}.get(text[:1])
         try:
-            distance = duration.parse(value if sign is None else value[1:])
+            distance = duration.parse(text if sign is None else text[1:])
             moment = time.time() + (sign or self._sign) * distance
             datetime.fromtimestamp(moment).astimezone()
         except FormatError:
             pass
         except (OverflowError, ValueError):
-            self.fail(f"{value!r} is further away than dates reach", param, ctx)
+            raise FormatError(f"{text!r} is further away than dates reach") from None
         else:
             return moment
         try:
-            return datetime.fromisoformat(value).timestamp()  # without a zone: local time
+            return datetime.fromisoformat(text).timestamp()  # without a zone: local time
         except (OverflowError, ValueError):
-            self.fail(f"{value!r} is neither a time nor a duration: {SPELLED}", param, ctx)
+            raise FormatError(f"{text!r} is neither a time nor a duration: {SPELLED}") from None
 
 
 PAST: Final = WhenType()
