@@ -243,6 +243,8 @@ class Router:
         except asyncio.CancelledError:
             call.fail(RpcError(errno.ECANCELED, "the daemon is stopping"))
             raise
+        except PeerGoneError:
+            call.ignore()
         except Exception as error:  # noqa: BLE001 - the one place that answers them
             self._refuse(call, error)
         finally:
@@ -260,6 +262,8 @@ class Router:
         except asyncio.CancelledError:
             stream.fail(RpcError(errno.ECANCELED, "the daemon is stopping"))
             raise
+        except PeerGoneError:
+            stream.abandon()
         except Exception as error:  # noqa: BLE001 - the one place that answers them
             self._refuse(stream, error)
 
@@ -336,6 +340,7 @@ class Router:
         """
         for stream in list(self._streams.get(peer, {}).values()):
             stream.abandon()
+        self.lanes.abandon(peer)
         for release in self._releases:
             release(peer)
 

@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator
 
 import pytest
 
-from jobmgrd.call import Peer
+from jobmgrd.call import Peer, PeerGoneError
 from jobmgrd.lanes import Lanes
 from jobmgrd.turns import TIMES, Turns
 from tests.services.bench import Peer as BenchPeer
@@ -46,7 +46,8 @@ async def test_one_answer_does_not_wait_for_the_many_of_another_peer() -> None:
     assert await asyncio.gather(*many, one) == [PIECES] * 51
     last = max(n for n, name in enumerate(work.order) if name == "modest")
     assert last < 3 * PIECES
-    assert not len(lanes)
+    assert not lanes._lanes
+    assert not lanes._busy
 
 
 async def test_an_answer_that_is_given_up_leaves_its_lane() -> None:
@@ -56,7 +57,8 @@ async def test_an_answer_that_is_given_up_leaves_its_lane() -> None:
     assert await anext(first) == "first"
     await first.aclose()
     assert await taken(lanes, peer, work.pieces("second")) == PIECES
-    assert not len(lanes)
+    assert not lanes._lanes
+    assert not lanes._busy
 
 
 async def test_pieces_wait_while_somebody_is_quick(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -77,3 +79,39 @@ async def test_pieces_wait_while_somebody_is_quick(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(asyncio, "sleep", note)
     assert await taken(Lanes(turns), BenchPeer(), work.pieces("long")) == PIECES
     assert len(slept) == 1
+
+
+async def test_a_turn_that_comes_to_who_is_given_up_is_passed_on() -> None:
+    """Also if that is in the very moment in which it comes."""
+    lanes, work, peer = Lanes(Turns()), Work(), BenchPeer()
+    first = lanes.paced(peer, work.pieces("first"))
+    async with lanes._turn(peer):
+        second, third = (
+            asyncio.create_task(taken(lanes, peer, work.pieces(name))) for name in ("2nd", "3rd")
+        )
+        await asyncio.sleep(0)
+        assert len(lanes._lanes[peer]) == 2
+    second.cancel()
+    async with asyncio.timeout(20):
+        assert await third == PIECES
+        assert await anext(first) == "first"
+        await first.aclose()
+    assert second.cancelled()
+    assert "2nd" not in work.order
+
+
+async def test_nothing_more_is_made_for_a_peer_that_has_gone() -> None:
+    """Its answers end with PeerGoneError when it is their turn, those of others go on."""
+    lanes, work = Lanes(Turns()), Work()
+    gone, other = BenchPeer(), BenchPeer()
+    async with lanes._turn(other):
+        many = [asyncio.create_task(taken(lanes, gone, work.pieces("gone"))) for _ in range(50)]
+        one = asyncio.create_task(taken(lanes, other, work.pieces("other")))
+        await asyncio.sleep(0)
+        lanes.abandon(gone)
+    for task in many:
+        with pytest.raises(PeerGoneError):
+            await task
+    assert await one == PIECES
+    assert work.order == ["other"] * PIECES
+    assert not lanes._lanes
