@@ -191,18 +191,12 @@ class Router:
 
     def _refuse_now(self, call: Call, error: Exception) -> None:
         """Refuse a request; what is not told in words is not told by a faster answer either."""
-        if isinstance(error, TellingError) and self.conceal and not self.sees_all(call.cred):
-            self._spawn(self._refuse_later(call, error, self.conceal))
+        if not isinstance(error, TellingError) or not self.conceal or self.sees_all(call.cred):
+            self._refuse(call, error)
+        elif isinstance(call, Stream):
+            self._spawn(self._run_stream(call, _after(self.conceal, error)))
         else:
-            self._refuse(call, error)
-
-    async def _refuse_later(
-        self, call: Call, error: Exception, wait: Callable[[], Awaitable[object]]
-    ) -> None:
-        try:
-            await wait()
-        finally:
-            self._refuse(call, error)
+            self._answer_later(call, _after(self.conceal, error))
 
     def _dispatch_stream(self, route: Route, request: Request, call: Call) -> None:
         if not isinstance(call, Stream):
@@ -373,6 +367,12 @@ class Router:
 
     def _disconnect_request(self, call: Call, _request: Empty) -> None:
         self.disconnect(call.peer)
+
+
+async def _after(wait: Callable[[], Awaitable[object]], error: Exception) -> None:
+    """Raise an error when something else is done, as one that comes of it."""
+    await wait()
+    raise error
 
 
 class CancelRequest(Struct, frozen=True):

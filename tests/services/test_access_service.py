@@ -2,6 +2,7 @@
 
 import errno
 from collections.abc import AsyncIterator, Mapping
+from functools import partial
 from typing import Any, Final
 
 import pytest
@@ -9,6 +10,7 @@ from msgspec.structs import fields
 
 from jobmgrd.router import OWNER, Route, Scope
 from jobmgrd.services.assembly import Parts
+from jobmgrd.store.port import StoreError
 from protocol.jobspec import from_command
 from protocol.message import FLAG_STREAMING, ROLE_ADMIN, ROLE_OWNER, ROLE_USER, Cred, Request
 from protocol.payload import decode, encode
@@ -237,6 +239,26 @@ async def test_what_is_hidden_is_not_told_by_a_faster_answer(house: House) -> No
     assert {(answer.errnum, answer.error_text) for answer in peer.received} == {
         (errno.ENOENT, "unknown job id")
     }
+
+
+@pytest.mark.parametrize("house", ["private"], indirect=True)
+async def test_a_store_that_fails_is_told_whatever_is_hidden(house: House) -> None:
+    """Of a job in memory and of one that never was, in the same words; and nothing else fails."""
+
+    async def fail(_id: int) -> None:
+        raise StoreError(errno.EIO, "disk I/O error")
+
+    find, conceal = house.parts.store.find, house.router.conceal
+    house.parts.store.find = fail  # type: ignore[method-assign, assignment]
+    house.router.conceal = partial(fail, 0)
+    for topic in ("job-manager.raise", "job-info.eventlog-watch"):
+        route = house.router.table[topic]
+        for id in (house.job, NEVER):
+            assert await house.about("other", route, id) == (errno.EIO, "disk I/O error"), topic
+    house.parts.store.find = find  # type: ignore[method-assign]
+    house.router.conceal = conceal
+    answer = await house.about("other", house.router.table["job-manager.raise"])
+    assert answer == (errno.ENOENT, "unknown job id")
 
 
 async def test_streams_of_guests_end_when_the_mode_becomes_private() -> None:
