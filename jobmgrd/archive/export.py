@@ -14,13 +14,14 @@ _NULL: Final = Raw(b"null")
 def as_json(job: ArchivedJob) -> bytes:
     """The job as one line without its newline; keys are ArchivedJob's fields.
 
-    jobspec and R (or null) are objects, eventlog and output are lists of entries.
+    jobspec and R (or null) are objects, eventlog, output and input are lists of entries.
     """
     record = msgspec.structs.asdict(job)
     record["jobspec"] = _compact(job.jobspec)
     record["R"] = _NULL if job.R is None else _compact(job.R)
     record["eventlog"] = _entries(job.eventlog)
     record["output"] = _entries(job.output)
+    record["input"] = _entries(job.input)
     return msgspec.json.encode(record)
 
 

@@ -14,7 +14,7 @@ GROUP_TEXT: Final = 32 * 2**20
 """A row group ends at this many jobs, or characters of text: what is in memory at a time."""
 
 _TIMES: Final = ("t_submit", "t_run", "t_cleanup", "t_clean", "t_archived")
-_TEXTS: Final = ("jobspec", "R", "eventlog", "output")
+_TEXTS: Final = ("jobspec", "R", "eventlog", "output", "input")
 
 
 class PyarrowMissingError(Exception):

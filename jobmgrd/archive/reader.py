@@ -5,7 +5,7 @@ writer's log: first the ids of a page from an index, then job by job. Memory hol
 """
 
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
@@ -16,14 +16,14 @@ import msgspec
 from msgspec import Struct
 
 from jobmgrd.archive.record import ArchivedJob
-from jobmgrd.archive.schema import COLUMNS, archive_error, open_reader
+from jobmgrd.archive.schema import COLUMNS, FORMAT, MISSING, archive_error, open_reader
 from jobmgrd.store.port import StoreError
+from jobmgrd.store.version import version_of
 
 PAGE: Final = 1000
 """Ids that are read at a time."""
 
-_GET: Final = f"SELECT {COLUMNS} FROM job WHERE id = ?"  # noqa: S608 - constants
-_GET_WITHOUT_OUTPUT: Final = _GET.replace("output FROM", "'' FROM")
+_STREAMS: Final = ("output", "input")
 
 # Each condition holds the name of the Filter's field that it takes.
 _CONDITIONS: Final[Mapping[str, str]] = {
@@ -59,6 +59,9 @@ class ArchiveReader:
         self.path = path
         with self._errors():
             self._db = open_reader(path)
+            missing = MISSING.get(version_of(self._db, path, FORMAT), ())
+        self._whole = _select(without=missing)
+        self._brief = _select(without=(*missing, *_STREAMS))
 
     def __enter__(self) -> Self:
         return self
@@ -73,16 +76,16 @@ class ArchiveReader:
 
     def find(self, id: int) -> ArchivedJob | None:
         """The job with this id."""
-        return self._get(_GET, id)
+        return self._get(self._whole, id)
 
     def newest(self, which: Filter, limit: int | None = None) -> Iterator[ArchivedJob]:
-        """At most `limit` jobs, the last to end first; their output is left out (as "")."""
+        """At most `limit` jobs, the last to end first; output and input are left out (as "")."""
         ids = islice(self._ids(which, newest=True), limit)
-        return (job for id in ids if (job := self._get(_GET_WITHOUT_OUTPUT, id)))
+        return (job for id in ids if (job := self._get(self._brief, id)))
 
     def all(self, which: Filter) -> Iterator[ArchivedJob]:
         """The jobs in the order of their end, with everything."""
-        return (job for id in self._ids(which) if (job := self._get(_GET, id)))
+        return (job for id in self._ids(which) if (job := self._get(self._whole, id)))
 
     def count(self, which: Filter) -> int:
         """How many jobs there are."""
@@ -119,6 +122,12 @@ class ArchiveReader:
             yield
         except (sqlite3.Error, OSError, StoreError) as error:
             raise archive_error(error, self.path) from error
+
+
+def _select(without: Collection[str]) -> str:
+    """The statement that reads a job, with "" for some columns."""
+    names = (f"'' AS {name}" if name in without else name for name in COLUMNS)
+    return f"SELECT {', '.join(names)} FROM job WHERE id = ?"  # noqa: S608 - constants
 
 
 def _where(which: Filter) -> tuple[str, dict[str, Any]]:

@@ -3,7 +3,7 @@
 from msgspec import Struct
 
 from jobmgrd.jobs.retention import DEFAULT
-from jobmgrd.store.port import InactiveRow
+from jobmgrd.store.port import InactiveRow, Streams
 
 
 class ArchivedJob(Struct, frozen=True):
@@ -26,10 +26,11 @@ class ArchivedJob(Struct, frozen=True):
     R: str | None  # JSON (RFC 20), if resources were allocated
     eventlog: str  # RFC 18 entries, a line each
     output: str  # RFC 24 entries, a line each; "" if there are none
+    input: str = ""  # as well, of what was written to stdin
 
 
-def archived(row: InactiveRow, output: bytes, now: float) -> ArchivedJob:
-    """What is archived at time `now` of an inactive job and its output."""
+def archived(row: InactiveRow, streams: Streams, now: float) -> ArchivedJob:
+    """What is archived at time `now` of an inactive job, its output and input."""
     return ArchivedJob(
         id=row.id,
         userid=row.userid,
@@ -47,7 +48,8 @@ def archived(row: InactiveRow, output: bytes, now: float) -> ArchivedJob:
         jobspec=_text(row.jobspec),
         R=None if row.R is None else _text(row.R),
         eventlog=_text(row.eventlog),
-        output=_text(output),
+        output=_text(streams.output),
+        input=_text(streams.input),
     )
 
 

@@ -19,9 +19,12 @@ from jobmgrd.store.version import FileFormat, upgrade, version_of
 from protocol.job import Result
 
 APPLICATION_ID: Final = 0x6A6F6261  # "joba"
-VERSION: Final = 1
+VERSION: Final = 2
 
-COLUMNS: Final = ", ".join(ArchivedJob.__struct_fields__)
+COLUMNS: Final = ArchivedJob.__struct_fields__
+
+MISSING: Final = {1: ("input",)}
+"""Columns that a file of an older version does not have; such files are read as they are."""
 
 LOCK_TIMEOUT: Final = 2.0
 """Seconds to wait for somebody else who writes to the file, such as an SQL tool."""
@@ -39,14 +42,7 @@ _TIMES: Final = ", ".join(
     f"strftime('%Y-%m-%dT%H:%M:%fZ', nullif({name}, 0), 'unixepoch') AS {name}"
     for name in ("t_submit", "t_run", "t_cleanup", "t_clean", "t_archived")
 )
-_CREATE: Final = f"""
-CREATE TABLE job (
-    id INTEGER PRIMARY KEY, userid INTEGER, name TEXT, queue TEXT,
-    urgency INTEGER, priority INTEGER, result INTEGER, status INTEGER,
-    t_submit REAL, t_run REAL, t_cleanup REAL, t_clean REAL, t_archived REAL,
-    jobspec TEXT, R TEXT, eventlog TEXT, output TEXT
-);
-CREATE INDEX job_by_end ON job (t_clean, id, userid, queue, name, result);
+_VIEW: Final = f"""
 CREATE VIEW history AS SELECT
     id, userid, name, queue, urgency, priority,
     'INACTIVE' AS state, CASE result {_RESULTS} END AS result,
@@ -54,11 +50,26 @@ CREATE VIEW history AS SELECT
          WHEN status & 127 THEN 128 + (status & 127)
          ELSE status >> 8 END AS exit_code,
     CASE WHEN t_run THEN t_cleanup - t_run END AS runtime,
-    {_TIMES}, jobspec, R, eventlog, output
+    {_TIMES}, jobspec, R, eventlog, output, input
 FROM job;
 """  # noqa: S608 - constants
+_CREATE: Final = """
+CREATE TABLE job (
+    id INTEGER PRIMARY KEY, userid INTEGER, name TEXT, queue TEXT,
+    urgency INTEGER, priority INTEGER, result INTEGER, status INTEGER,
+    t_submit REAL, t_run REAL, t_cleanup REAL, t_clean REAL, t_archived REAL,
+    jobspec TEXT, R TEXT, eventlog TEXT, output TEXT, input TEXT DEFAULT ''
+);
+CREATE INDEX job_by_end ON job (t_clean, id, userid, queue, name, result);
+"""
 
-FORMAT: Final = FileFormat("an archive", APPLICATION_ID, VERSION, _CREATE, migrations={})
+_ADD_INPUT: Final = f"""
+ALTER TABLE job ADD COLUMN input TEXT DEFAULT '';
+DROP VIEW history;
+{_VIEW}
+"""
+
+FORMAT: Final = FileFormat("an archive", APPLICATION_ID, VERSION, _CREATE + _VIEW, {1: _ADD_INPUT})
 
 
 def open_writer(path: Path) -> sqlite3.Connection:

@@ -145,4 +145,4 @@ def _insert(count: int) -> str:
     busy event loop has to wait for it each time.
     """
     rows = ", ".join([_ROW] * count)
-    return f"INSERT INTO job ({COLUMNS}) VALUES {rows} ON CONFLICT (id) DO NOTHING"  # noqa: S608 - constants
+    return f"INSERT INTO job ({', '.join(COLUMNS)}) VALUES {rows} ON CONFLICT (id) DO NOTHING"  # noqa: S608 - constants

@@ -21,7 +21,7 @@ from jobmgrd.jobs.retention import Candidate, History
 from jobmgrd.services.purge_log import PurgeLog
 from jobmgrd.store.port import Decide, InactiveRow, PurgeRecord, Store
 
-OUTPUT_AT_ONCE: Final = 16 << 20
+STREAMS_AT_ONCE: Final = 16 << 20
 """Bytes of output in memory at the same time, on their way to the archive."""
 
 
@@ -84,9 +84,9 @@ class Purger:
         now = self._clock()
         rows = sorted(found, key=attrgetter("id"))
         while rows:
-            outputs = await self._store.outputs([row.id for row in rows], OUTPUT_AT_ONCE)
-            count = len(outputs)
-            await self._archive.put([archived(row, outputs[row.id], now) for row in rows[:count]])
+            streams = await self._store.streams([row.id for row in rows], STREAMS_AT_ONCE)
+            count = len(streams)
+            await self._archive.put([archived(row, streams[row.id], now) for row in rows[:count]])
             rows = rows[count:]
 
     async def _commit(

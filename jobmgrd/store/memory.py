@@ -34,6 +34,7 @@ from jobmgrd.store.port import (
     Recovered,
     StoreError,
     StoreStats,
+    Streams,
     Tombstone,
     Total,
 )
@@ -167,16 +168,16 @@ class MemoryStore:
         self._check_open()
         return [self._inactive[id] for id in dict.fromkeys(ids) if id in self._inactive]
 
-    async def outputs(self, ids: Sequence[int], room: int) -> Mapping[int, bytes]:
-        """All output of several jobs; see the port."""
+    async def streams(self, ids: Sequence[int], room: int) -> Mapping[int, Streams]:
+        """All output and input of several jobs; see the port."""
         self._check_open()
-        found: dict[int, bytes] = {}
+        found: dict[int, Streams] = {}
         for id in ids:
-            output = b"".join(self._output.get(id, ()))
-            room -= len(output)
+            output, given = (b"".join(kept.get(id, ())) for kept in (self._output, self._input))
+            room -= len(output) + len(given)
             if room < 0 and found:
                 break
-            found[id] = output
+            found[id] = Streams(output, given)
         return found
 
     async def output(self, id: int) -> bytes:

@@ -91,6 +91,13 @@ class OutputRow(Struct, frozen=True):
     data: bytes
 
 
+class Streams(Struct, frozen=True):
+    """What a job wrote, and what was written to its stdin: RFC 24 entries, a line each."""
+
+    output: bytes = b""
+    input: bytes = b""
+
+
 class Pin(Struct, frozen=True):
     """A job that somebody wants kept. Times are UNIX time; `until` 0.0 is for ever."""
 
@@ -280,8 +287,8 @@ class Store(Protocol):
     async def rows(self, ids: Sequence[int]) -> Sequence[InactiveRow]:
         """Those of these jobs that are inactive, in no particular order."""
 
-    async def outputs(self, ids: Sequence[int], room: int) -> Mapping[int, bytes]:
-        """As `output`, for the first of these jobs: as many as fit in `room` bytes, at least one.
+    async def streams(self, ids: Sequence[int], room: int) -> Mapping[int, Streams]:
+        """`output` and `input` of the first of these jobs: as many as fit in `room` bytes, but one.
 
         `ids` ascend; those that are not among the answer are to be asked for again.
         """

@@ -39,6 +39,7 @@ from jobmgrd.store.port import (
     Recovered,
     StoreError,
     StoreStats,
+    Streams,
     Tombstone,
     Total,
 )
@@ -138,9 +139,9 @@ class SqliteStore:
         """Several inactive jobs; see the port."""
         return await self._read(partial(reads.rows, ids=ids))
 
-    async def outputs(self, ids: Sequence[int], room: int) -> Mapping[int, bytes]:
-        """All output of several jobs; see the port."""
-        return await self._read(partial(reads.outputs, ids=ids, room=room))
+    async def streams(self, ids: Sequence[int], room: int) -> Mapping[int, Streams]:
+        """All output and input of several jobs; see the port."""
+        return await self._read(partial(reads.streams, ids=ids, room=room))
 
     async def output(self, id: int) -> bytes:
         """All output of a job; see the port."""

@@ -18,6 +18,7 @@ from jobmgrd.store.port import (
     Pin,
     PurgeRecord,
     Recovered,
+    Streams,
     Tombstone,
     Total,
 )
@@ -60,12 +61,15 @@ def rows(db: sqlite3.Connection, ids: Sequence[int]) -> Sequence[InactiveRow]:
     return [InactiveRow(*row) for row in db.execute(sql.FIND_ROWS, (id_array(ids),))]
 
 
-def outputs(db: sqlite3.Connection, ids: Sequence[int], room: int) -> Mapping[int, bytes]:
-    """All output of the first of these jobs, as many as fit."""
-    found = dict.fromkeys(ids, b"")
-    for id, part in groupby(db.execute(sql.OUTPUTS, (id_array(ids),)), itemgetter(0)):
-        found[id] = b"".join(data for _, data in part)
-        room -= len(found[id])
+def streams(db: sqlite3.Connection, ids: Sequence[int], room: int) -> Mapping[int, Streams]:
+    """All output and input of the first of these jobs, as many as fit."""
+    found = dict.fromkeys(ids, Streams())
+    for id, part in groupby(db.execute(sql.STREAMS, (id_array(ids),)), itemgetter(0)):
+        pieces = [(n, data) for _, n, data in part]
+        output = b"".join(data for n, data in pieces if n > 0)
+        given = b"".join(data for n, data in reversed(pieces) if n < 0)
+        found[id] = Streams(output, given)
+        room -= len(output) + len(given)
         if room < 0:
             return {fits: found[fits] for fits in ids[: max(ids.index(id), 1)]}
     return found

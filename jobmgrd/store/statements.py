@@ -115,9 +115,9 @@ OUTPUT: Final = (
 INPUT: Final = (
     "SELECT ifnull(CAST(data AS BLOB), x'') FROM output WHERE id = ? AND n < 0 ORDER BY n DESC"
 )
-OUTPUTS: Final = (
-    "SELECT id, ifnull(CAST(data AS BLOB), x'') FROM output"
-    " WHERE id IN (SELECT value FROM json_each(?)) AND n > 0 ORDER BY id, n"
+STREAMS: Final = (
+    "SELECT id, n, ifnull(CAST(data AS BLOB), x'') FROM output"
+    " WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id, n"
 )
 ORPHANS: Final = "SELECT id, userid, jobspec, R, eventlog, reason, t FROM orphan ORDER BY id"
 PURGE_LOG: Final = (

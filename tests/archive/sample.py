@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from jobmgrd.archive.record import ArchivedJob, archived
-from jobmgrd.store.port import InactiveRow
+from jobmgrd.store.port import InactiveRow, Streams
 
 JOBSPEC = (
     b'{"version": 1,\n "resources": [{"type": "slot", "count": 1, "label": "task",'
@@ -48,7 +48,7 @@ def row(
 
 def job(id: int, t_clean: float | None = None, **keys: object) -> ArchivedJob:
     """The same, archived at time 5000 with some output."""
-    return archived(row(id, t_clean, **keys), OUTPUT, 5000.0)  # type: ignore[arg-type]
+    return archived(row(id, t_clean, **keys), Streams(OUTPUT), 5000.0)  # type: ignore[arg-type]
 
 
 def _eventlog(userid: int, t: float, status: int) -> bytes:

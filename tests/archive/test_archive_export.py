@@ -17,6 +17,7 @@ from jobmgrd.archive.parquet import PyarrowMissingError, write_table
 from jobmgrd.archive.reader import ArchiveReader, Filter
 from jobmgrd.archive.record import ArchivedJob, archived
 from jobmgrd.archive.sqlite import SqliteArchive
+from jobmgrd.store.port import Streams
 from tests.archive.sample import archive_path, job, row
 
 
@@ -35,7 +36,7 @@ def test_a_line_holds_json_all_the_way_down() -> None:
 
 def test_a_job_that_never_ran_has_nulls_and_empty_lists() -> None:
     """No R, no output."""
-    found = json.loads(as_json(archived(msgspec.structs.replace(row(1), R=None), b"", 1.0)))
+    found = json.loads(as_json(archived(msgspec.structs.replace(row(1), R=None), Streams(), 1.0)))
     assert found["R"] is None
     assert found["output"] == []
 
@@ -43,7 +44,8 @@ def test_a_job_that_never_ran_has_nulls_and_empty_lists() -> None:
 def test_unusual_text_stays_on_its_line() -> None:
     """Line separators that str.splitlines knows are ordinary letters in JSON."""
     entry = json.dumps({"note": "a\u2028b\x85c"}, ensure_ascii=False) + "\n"
-    found = json.loads(as_json(archived(row(1), (entry * 2).encode(), 1.0)))
+    found = json.loads(as_json(archived(row(1), Streams((entry * 2).encode(), b"[]\n"), 1.0)))
+    assert found["input"] == [[]]
     assert [line["note"] for line in found["output"]] == ["a\u2028b\x85c"] * 2
 
 

@@ -4,9 +4,11 @@ import sqlite3
 
 import pytest
 
+from protocol import job_shell
 from protocol.errors import RpcError
 from tests.conftest import DaemonProcess
 from tests.e2e.jobs import events, real, run_jobs, submit
+from tests.e2e.test_job_input import topic
 
 ARCHIVING = '[heartbeat]\nperiod = "50ms"\n[job-manager.archive]\n'
 
@@ -29,9 +31,10 @@ def archived(daemon: DaemonProcess, columns: str = "id") -> list[tuple[object, .
 
 
 def test_what_is_purged_is_in_the_archive(archiving: DaemonProcess) -> None:
-    """Jobspec, eventlog, output and result, by RPC, by id and by heartbeat."""
+    """Jobspec, eventlog, output, input and result, by RPC, by id and by heartbeat."""
     history = run_jobs(archiving, 6)
-    history += submit(archiving, real("echo", "kept for good"))
+    history += submit(archiving, real("cat"))
+    archiving.rpc(topic(archiving, history[-1]), job_shell.stdin(b"kept for good", eof=True))
     events(archiving, history[-1])
     archiving.rpc("job-manager.purge", {"num_limit": 5, "force": True})
     archiving.rpc("job-manager.purge-id", {"id": history[-1], "force": True})
@@ -40,10 +43,11 @@ def test_what_is_purged_is_in_the_archive(archiving: DaemonProcess) -> None:
         client.rpc("config.reload")
         next(purges)
     assert archived(archiving) == [(id,) for id in (*history[:5], history[-1])]
-    ((jobspec, eventlog, output),) = archived(archiving, "jobspec, eventlog, output")[-1:]
-    assert '"echo"' in str(jobspec)
+    ((jobspec, eventlog, *streams),) = archived(archiving, "jobspec, eventlog, output, input")[-1:]
+    assert '"cat"' in str(jobspec)
     assert str(eventlog).count("\n") == 10
-    assert "kept for good" in str(output)
+    assert ["kept for good" in str(stream) for stream in streams] == [True, True]
+    assert '"stream":"stdin"' in str(streams[1])
     stats = archiving.rpc("job-manager.stats-get")["archive"]
     assert (stats["archived"], stats["failures"], stats["error"]) == (6, 0, "")
 

@@ -63,7 +63,7 @@ def test_a_lost_state_directory_is_restored_from_a_backup(daemon: DaemonProcess)
     checked = jobmgrd(daemon, "check")
     assert checked.returncode == 0
     assert "sound (version 2; 0 active and 5 inactive jobs, 2 purged" in checked.stdout
-    assert "archive.sqlite: sound (version 1; 2 jobs)" in checked.stdout
+    assert "archive.sqlite: sound (version 2; 2 jobs)" in checked.stdout
 
 
 async def test_followers_notice_that_history_was_replaced(daemon: DaemonProcess) -> None:

@@ -14,6 +14,7 @@ from jobmgrd.store.port import (
     OutputRow,
     Store,
     StoreError,
+    Streams,
     Total,
 )
 from tests.store.sample import active, ended, keep, purge, these
@@ -68,8 +69,12 @@ class TestWrite:
         await purge(store, these(3))
         ids = [9, 3, 2, 1, 77, 2**64, -1, 2]
         assert sorted(await store.rows(ids), key=lambda row: row.id) == rows[:2]
-        assert await store.outputs([1, 2, 9], 100) == {1: b"", 2: b"ab", 9: b"x"}
-        assert (await store.rows([]), await store.outputs([], 100)) == ([], {})
+        assert await store.streams([1, 2, 9], 100) == {
+            1: Streams(),
+            2: Streams(b"ab"),
+            9: Streams(b"x"),
+        }
+        assert (await store.rows([]), await store.streams([], 100)) == ([], {})
 
     async def test_input_is_kept_beside_the_output(self, store: Store) -> None:
         """In the order written, whichever comes first; none of it is output."""
@@ -78,16 +83,16 @@ class TestWrite:
         store.write(Changes(output=[OutputRow(3, b"y")]))
         await store.write(Changes(input=[OutputRow(3, b"c"), OutputRow(3, b"d")]))
         assert (await store.input(3), await store.output(3)) == (b"abcd", b"xy")
-        assert await store.outputs([3], 100) == {3: b"xy"}
+        assert await store.streams([3], 100) == {3: Streams(b"xy", b"abcd")}
         assert (await store.input(4), await store.input(2**64)) == (b"", b"")
 
     async def test_of_many_outputs_as_many_are_read_as_fit(self, store: Store) -> None:
         """The first ones, as bytes allow; one that is larger than that comes alone."""
         for id in (2, 3, 5):
             store.write(Changes(output=[OutputRow(id, b"1234"), OutputRow(id, b"5")]))
-        assert list(await store.outputs([1, 2, 3, 4, 5, 6], 10)) == [1, 2, 3, 4]
-        assert list(await store.outputs([1, 2, 3], 4)) == [1]
-        assert await store.outputs([2, 3], 4) == {2: b"12345"}
+        assert list(await store.streams([1, 2, 3, 4, 5, 6], 10)) == [1, 2, 3, 4]
+        assert list(await store.streams([1, 2, 3], 4)) == [1]
+        assert await store.streams([2, 3], 4) == {2: Streams(b"12345")}
 
     async def test_a_job_ends_once(self, store: Store) -> None:
         """The second end is refused and counts nothing, alone or beside good changes."""

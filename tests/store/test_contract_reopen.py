@@ -10,6 +10,7 @@ from jobmgrd.store.port import (
     OutputRow,
     Pin,
     Store,
+    Streams,
 )
 from tests.store.sample import Clock, active, ended, purge, these
 
@@ -146,4 +147,4 @@ class TestOrphans:
         assert await store.drop_orphans([4, 3, 1, 3, 99]) == 2
         assert await store.orphans() == [orphans[1]]
         assert store.stats().orphans == 1
-        assert await store.outputs([1, 3, 4], 100) == {1: b"", 3: b"", 4: b"x"}
+        assert await store.streams([1, 3, 4], 100) == {1: Streams(), 3: Streams(), 4: Streams(b"x")}

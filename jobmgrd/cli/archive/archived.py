@@ -26,6 +26,7 @@ KEYS: Final = {
     "R": "R",
     "eventlog": "eventlog",
     "guest.output": "output",
+    "guest.input": "input",
 }
 """What is kept of a job, and the archive's words for it."""
 

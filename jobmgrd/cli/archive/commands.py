@@ -24,7 +24,7 @@ from jobmgrd.cli.words.when import iso
 from protocol.job import Result
 
 COUNT: Final = 1000
-TEXTS: Final = ("jobspec", "R", "eventlog", "output")
+TEXTS: Final = ("jobspec", "R", "eventlog", "output", "input")
 
 WRITERS: Final[dict[str, Callable[[Iterable[ArchivedJob], BinaryIO], int]]] = {
     "jsonl": jsonl.write_lines,
@@ -126,7 +126,7 @@ def show(path: Path | None, id_: int, *, as_json: bool) -> None:
 def export(path: Path | None, /, form: str, output: Path | None, **conditions: Any) -> None:  # noqa: ANN401
     """Write archived jobs, the first to end first, as JSON lines or Parquet.
 
-    In JSON lines each job is an object in which jobspec, R, eventlog and output are JSON, too.
+    In JSON lines each job is an object in which jobspec, R, eventlog, output and input are JSON.
     Parquet needs pyarrow: pip install 'jobmgrd[parquet]'.
     """
     with archived.reader(path) as reader, _complete(output) as file:
