@@ -61,8 +61,10 @@ class Steward(Asking):
 
     async def _reload(self, client: Client) -> str:
         register, kept = self._registers["jobs kept"], self._dice.randrange(KEPT, 2 * KEPT)
-        self._configure(kept)  # whoever starts now starts with it
-        await self.set(register, kept, client.rpc("config.reload"))
+        register.ask(kept)
+        self._configure(kept)  # whoever starts from now on starts with it, answered or not
+        await client.rpc("config.reload")
+        register.answer(kept)
         return "reload"
 
     async def look(self, client: Client, checked: Counter[str]) -> Sequence[str]:
