@@ -116,6 +116,27 @@ def test_no_daemon_is_one_line(lonely_jobmgr: Jobmgr, words: list[str]) -> None:
     assert result.stderr.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("uri", "text"),
+    [
+        ("local:///nowhere/local", "no jobmgrd answers at local:///nowhere/local: No such file"),
+        ("local:///", "no jobmgrd answers at local:///: "),
+        ("local://", "local://: expected a run directory or an endpoint local://PATH"),
+        ("ssh://h/run/flux/local", "expected a run directory or an endpoint local://PATH"),
+        (f"local:///{'x' * 107}", "path has 108 bytes, a unix socket's has at most 107"),
+    ],
+    ids=["not there", "no socket", "no path", "another scheme", "too long"],
+)
+@pytest.mark.parametrize("words", [["stats"], ["run", "true"], ["event", "sub"]], ids=" ".join)
+def test_a_uri_where_no_daemon_is_is_one_line(uri: str, text: str, words: list[str]) -> None:
+    """Whatever is wrong with it."""
+    result = CliRunner().invoke(cli, ["--uri", uri, *words])
+    assert result.exit_code == 1
+    assert result.stderr.startswith("jobmgr: ")
+    assert text in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
 def test_uri_is_taken_after_the_command_too() -> None:
     """--uri may stand where people write it."""
     result = CliRunner().invoke(cli, ["jobs", "--uri", "/nowhere"])
