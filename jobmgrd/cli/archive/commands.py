@@ -18,12 +18,11 @@ from jobmgrd.cli.archive import archived
 from jobmgrd.cli.archive.filter import chosen, filters
 from jobmgrd.cli.failure import CommandError
 from jobmgrd.cli.lazy import examples
-from jobmgrd.cli.listing.view import VIEW, view, view_options
+from jobmgrd.cli.listing.view import VIEW, count_option, view, view_options
 from jobmgrd.cli.words.ids import JOBID, spelled
 from jobmgrd.cli.words.when import iso
 from protocol.job import Result
 
-COUNT: Final = 1000
 TEXTS: Final = ("jobspec", "R", "eventlog", "output", "input")
 
 WRITERS: Final[dict[str, Callable[[Iterable[ArchivedJob], BinaryIO], int]]] = {
@@ -55,14 +54,7 @@ def archive(ctx: click.Context, path: Path | None) -> None:
         "jobmgr archive list --json --since 2026-01-01 --before 2026-02-01 | jq '.jobs | length'",
     ),
 )
-@click.option(
-    "-c",
-    "--count",
-    type=click.IntRange(min=0),
-    metavar="N",
-    default=COUNT,
-    help=f"[default: {COUNT}; 0: all]",
-)
+@count_option
 @view_options
 @filters
 @click.pass_obj

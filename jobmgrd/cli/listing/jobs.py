@@ -13,11 +13,8 @@ from jobmgrd.cli.listing import counts
 from jobmgrd.cli.listing.fields import Attributes
 from jobmgrd.cli.listing.filter import Filter, filter_options
 from jobmgrd.cli.listing.pages import listed
-from jobmgrd.cli.listing.view import show, view, view_options
+from jobmgrd.cli.listing.view import count_option, show, view, view_options
 from jobmgrd.cli.words.ids import JOBID
-
-COUNT: Final = 1000
-"""Jobs listed unless --count says otherwise, as flux-jobs has it."""
 
 _FILTERS: Final = frozenset(Filter._fields)
 
@@ -34,14 +31,7 @@ _FILTERS: Final = frozenset(Filter._fields)
     )
 )
 @filter_options
-@click.option(
-    "-c",
-    "--count",
-    type=click.IntRange(min=0),
-    metavar="N",
-    default=COUNT,
-    help=f"[default: {COUNT}; 0: all]",
-)
+@count_option
 @view_options
 @click.option("--stats", is_flag=True, help="Print how many jobs there are above the heading.")
 @click.option("--stats-only", is_flag=True, help="The same alone; exit with 1 if none is active.")

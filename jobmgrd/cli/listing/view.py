@@ -22,6 +22,19 @@ When = Literal["auto", "always", "never"]
 _COLORS: Final = {"R": "green", "C": "yellow", "F": "red", "TO": "red", "CA": "bright_black"}
 
 
+COUNT: Final = 1000
+"""Jobs listed unless --count says otherwise, as flux-jobs has it."""
+
+count_option: Final = click.option(
+    "-c",
+    "--count",
+    type=click.IntRange(min=0),
+    metavar="N",
+    default=COUNT,
+    help=f"[default: {COUNT}; 0: all]",
+)
+
+
 class SortType(Word[tuple[SortKey, ...]]):
     """Keys to sort by."""
 

@@ -1,4 +1,4 @@
-"""job-info on an engine that a test drives (RFC 41)."""
+"""job-info.eventlog-watch (RFC 41): what was, what comes, and the end."""
 
 import asyncio
 import errno
@@ -9,90 +9,10 @@ import pytest
 
 from jobmgrd.exec.port import Failed, Output
 from jobmgrd.services import eventlog_watch
-from protocol import payload, signature
+from protocol import payload
 from protocol.job_info import WATCH_INITIAL_SENTINEL, WATCH_WAITCREATE, WatchReply
-from tests.services.bench import GUEST, OWNER, USERID, Bench, Peer
-
-LOOKUP = "job-info.lookup"
-WATCH = "job-info.eventlog-watch"
-UPDATES = "job-info.update-watch"
-
-
-def lines(peer: Peer, matchtag: int) -> list[dict[str, Any]]:
-    """The eventlog entries that a watch was sent."""
-    return [json.loads(value["event"]) for value in peer.values(matchtag) if value]
-
-
-def seen(peer: Peer, matchtag: int) -> list[str]:
-    """Their names."""
-    return [line["name"] for line in lines(peer, matchtag)]
-
-
-async def lookup(bench: Bench, id: int, *keys: str, flags: int = 0) -> Any:  # noqa: ANN401
-    """The values of keys, or errnum and text."""
-    return await bench.ask(LOOKUP, {"id": id, "keys": keys, "flags": flags})
-
-
-async def test_keys_are_text_unless_decoding_is_asked(bench: Bench) -> None:
-    """RFC 41: json_decode is for jobspec and R alone."""
-    id = await bench.started()
-    text = await lookup(bench, id, "jobspec", "R", "eventlog")
-    decoded = await lookup(bench, id, "jobspec", "R", "eventlog", flags=1)
-    assert json.loads(text["jobspec"]) == decoded["jobspec"]
-    assert json.loads(text["R"]) == decoded["R"]
-    assert text["eventlog"] == decoded["eventlog"]
-    assert text["id"] == id
-
-
-async def test_J_is_signed_again(bench: Bench) -> None:  # noqa: N802 - RFC 39's name
-    """Only its payload is kept; mechanism none needs no more."""
-    id = await bench.submit()
-    reply = await lookup(bench, id, "J", "jobspec")
-    userid, signed = signature.unwrap(reply["J"])
-    assert (userid, signed.decode()) == (USERID, reply["jobspec"])
-
-
-@pytest.mark.parametrize(
-    "key", ["R", "guest.input", "guest.output", "guest.exec.eventlog", "x.y", ""]
-)
-async def test_a_key_that_a_job_does_not_have_is_named(bench: Bench, key: str) -> None:
-    """ENOENT, as flux-core (job-info/lookup.c); the whole request fails."""
-    id = await bench.submit()
-    assert await lookup(bench, id, "jobspec", key) == (errno.ENOENT, f"{key}: key not found")
-
-
-async def test_never_seen_and_purged_are_told_apart(bench: Bench) -> None:
-    """A purged job is answered at once, also to those who would wait."""
-    id = await bench.ended()
-    await bench.purge(id)
-    assert await lookup(bench, 4711, "R") == (errno.ENOENT, "invalid job id")
-    errnum, text = await lookup(bench, id, "R")
-    assert errnum == errno.ENOENT
-    assert text.startswith("invalid job id: it was purged at ")
-    peer = Peer()
-    topics: list[tuple[str, dict[str, Any]]] = [
-        (WATCH, {"path": "guest.x", "flags": WATCH_WAITCREATE}),
-        (UPDATES, {"key": "R"}),
-    ]
-    for topic, keys in topics:
-        for job, expected in ((id, text), (4711, "invalid job id")):
-            matchtag = bench.send(peer, topic, {"id": job, **keys}, stream=True)
-            await bench.settle()
-            assert peer.end(matchtag) == (errno.ENOENT, expected)
-
-
-async def test_others_are_refused(bench: Bench) -> None:
-    """RFC 41: the job's owner and the instance's alone."""
-    active, ended = await bench.submit(), await bench.ended()
-    expected = (errno.EPERM, "access is restricted to job/instance owner")
-    for id in (active, ended):
-        assert await bench.ask(LOOKUP, {"id": id, "keys": ["J"]}, GUEST) == expected
-        peer = Peer()
-        for topic, keys in ((WATCH, {"path": "eventlog"}), (UPDATES, {"key": "jobspec"})):
-            matchtag = bench.send(peer, topic, {"id": id, **keys}, cred=GUEST, stream=True)
-            await bench.settle()
-            assert peer.end(matchtag) == expected
-            assert not peer.values(matchtag)
+from tests.services.bench import OWNER, Bench, Peer
+from tests.services.job_info.asking import LOOKUP, UPDATES, WATCH, lines, lookup, seen
 
 
 @pytest.mark.parametrize(
@@ -121,15 +41,6 @@ async def test_requests_that_make_no_sense_are_refused(
     assert end is not None
     assert end[0] == errnum
     assert text in end[1]
-    assert not bench.router.streams
-
-
-async def test_R_cannot_be_watched_before_it_is_there(bench: Bench) -> None:  # noqa: N802
-    """ENOENT, as flux-core; the stream leaves nothing behind."""
-    ids = [await bench.submit() for _ in range(5)]
-    peer = Peer()
-    matchtag = bench.send(peer, UPDATES, {"id": ids[-1], "key": "R"}, stream=True)
-    assert peer.end(matchtag) == (errno.ENOENT, "R: key not found")
     assert not bench.router.streams
 
 
@@ -335,54 +246,6 @@ async def test_a_stream_can_be_cancelled_and_cancelled_again(bench: Bench, topic
     bench.executor.finish(id)
     await bench.until(lambda: id not in bench.engine.jobs)
     assert len(peer.of(matchtag)) == told
-
-
-async def test_updates_are_applied_on_request(bench: Bench) -> None:
-    """RFC 21 jobspec-update and resource-update; the originals stay as they were."""
-    id = await bench.started(duration=60.0)
-    job = bench.engine.jobs[id]
-    bench.engine.post(job, "jobspec-update", {"attributes.system.duration": 120.0, "version.x": 1})
-    bench.engine.post(job, "resource-update", {"expiration": 5000, "nodelist": "no"})
-    await bench.settle()
-    for ends in (False, True):
-        if ends:
-            bench.executor.finish(id)
-        await bench.settle()
-        was = await lookup(bench, id, "jobspec", "R", flags=1)
-        now = await lookup(bench, id, "jobspec", "R", flags=3)
-        assert was["jobspec"]["attributes"]["system"]["duration"] == 60.0
-        assert now["jobspec"]["attributes"]["system"]["duration"] == 120.0
-        assert now["jobspec"]["version"] == 1  # a path through a number leads nowhere
-        assert was["R"]["execution"]["expiration"] != 5000
-        assert now["R"]["execution"] == was["R"]["execution"] | {"expiration": 5000}
-        text = await lookup(bench, id, "R", flags=2)
-        assert json.loads(text["R"]) == now["R"]
-        older = await bench.ask("job-info.update-lookup", {"id": id, "key": "R", "flags": 0})
-        assert older == {"id": id, "R": now["R"]}
-
-
-async def test_an_update_watch_sends_every_version(bench: Bench) -> None:
-    """Only versions that differ, to all who watch; it ends with the job."""
-    id = await bench.started(duration=60.0)
-    peer = Peer()
-    spec = bench.send(peer, UPDATES, {"id": id, "key": "jobspec"}, stream=True)
-    R = bench.send(peer, UPDATES, {"id": id, "key": "R"}, stream=True)
-    job = bench.engine.jobs[id]
-    bench.engine.post(job, "memo", {"name": "jobspec-update"})
-    for duration in (70.0, 80.0):
-        bench.engine.post(job, "jobspec-update", {"attributes.system.duration": duration})
-        await bench.settle()
-    bench.executor.finish(id)
-    await bench.until(lambda: peer.end(spec))
-    durations = [
-        value["jobspec"]["attributes"]["system"]["duration"] for value in peer.values(spec)
-    ]
-    assert durations == [60.0, 70.0, 80.0]
-    assert len(peer.values(R)) == 1
-    assert peer.end(spec) == peer.end(R) == (errno.ENODATA, "")
-    late = bench.send(peer, UPDATES, {"id": id, "key": "jobspec"}, stream=True)
-    await bench.until(lambda: peer.end(late))
-    assert peer.values(late) == peer.values(spec)[-1:]
 
 
 async def test_what_is_not_durable_is_not_shown(bench: Bench) -> None:
