@@ -60,7 +60,7 @@ def place() -> Path | None:
     """The run directory that commands use; None if the daemon is elsewhere."""
     from jobmgrd.client.uri import find  # noqa: PLC0415 - --help needs no endpoints
 
-    return find(_given("uri")).rundir
+    return find(_given("uri"), key=_given("key"), server_key=_given("server_key")).rundir
 
 
 def _remember(ctx: click.Context, parameter: click.Parameter, value: str | None) -> None:

@@ -15,6 +15,7 @@ from typing import Final
 
 LOST: Final = "the daemon closed the connection"
 REFUSED: Final = "the daemon does not let this key in"
+UNFINISHED: Final = "the daemon ended the handshake: is its public key another than --server-key?"
 
 
 class NoDaemonError(ConnectionError):

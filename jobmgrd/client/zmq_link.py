@@ -4,11 +4,15 @@ ZeroMQ reconnects silently and forgets what was under way. Here a broken connect
 the socket's monitor.
 
 Only the first connect is ZeroMQ's to repeat, for a daemon too busy to accept. N.B. a daemon that
-ends between the probe and that connect is not noticed: the RPC waits, for a daemon or its timeout.
+ends between the probe of an ipc endpoint and that connect is not noticed: the RPC waits, for a
+daemon or its timeout.
 """
 
+import errno
 import itertools
 import math
+import os
+import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
@@ -16,8 +20,16 @@ import zmq
 import zmq.utils.monitor
 
 from jobmgrd import multipart
+from jobmgrd.client import probe
 from jobmgrd.client.calls import notice
-from jobmgrd.client.errors import LOST, REFUSED, ConnectionLostError, NotAdmittedError
+from jobmgrd.client.errors import (
+    LOST,
+    REFUSED,
+    UNFINISHED,
+    ConnectionLostError,
+    NoDaemonError,
+    NotAdmittedError,
+)
 from jobmgrd.client.uri import TCP, Endpoints
 
 if TYPE_CHECKING:
@@ -32,6 +44,7 @@ HEARTBEAT: Final = 30_000
 
 _REFUSED: Final = zmq.EVENT_HANDSHAKE_FAILED_AUTH | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
 _BROKEN: Final = zmq.EVENT_DISCONNECTED | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL | _REFUSED
+_BEGUN: Final = zmq.EVENT_CONNECTED | zmq.EVENT_CONNECT_RETRIED
 
 _monitors: Final = itertools.count()
 
@@ -46,17 +59,46 @@ class ZmqLink:
     def __init__(self, kind: int, endpoint: str, curve: "Curve | None" = None) -> None:
         self.broken = False
         self.error = ConnectionLostError(LOST)
+        curve = curve if endpoint.startswith(TCP) else None
+        self._curve = curve is not None
         self.socket: zmq.Socket[bytes] = zmq.Context.instance().socket(kind)
         self.socket.setsockopt(zmq.LINGER, LINGER)  # also when nobody closes it
         self.socket.setsockopt(zmq.SNDHWM, 0)
         self.socket.setsockopt(zmq.RCVHWM, 0)
         self.monitor: zmq.Socket[bytes] = self.socket.get_monitor_socket(
-            _BROKEN, f"inproc://jobmgrd-client-{next(_monitors)}"
+            _BROKEN | (_BEGUN if curve else 0), f"inproc://jobmgrd-client-{next(_monitors)}"
         )
-        if curve is not None and endpoint.startswith(TCP):
+        if curve is not None:
             curve.apply(self.socket)
             self.socket.setsockopt(zmq.HEARTBEAT_IVL, HEARTBEAT)
         self.socket.connect(endpoint)
+        if curve is not None:
+            self._await_connection(endpoint)
+
+    def _await_connection(self, endpoint: str) -> None:
+        """Wait until somebody has taken the connection.
+
+        Raises:
+            NoDaemonError: nobody does.
+        """
+        deadline = time.monotonic() + probe.CONNECT_MAX
+        try:
+            while self.monitor.poll(max(0, math.ceil((deadline - time.monotonic()) * 1000))):
+                event = self._event()
+                if event & zmq.EVENT_CONNECTED:
+                    return
+                if event & zmq.EVENT_CONNECT_RETRIED:
+                    probe.reachable(endpoint)
+            raise NoDaemonError(endpoint, os.strerror(errno.ETIMEDOUT))
+        except NoDaemonError:
+            self.broken = True
+            self.close()
+            raise
+
+    def _event(self) -> int:
+        """The next event of the socket; zmq.Again if there is none now."""
+        frames = self.monitor.recv_multipart(zmq.NOBLOCK)
+        return int(zmq.utils.monitor.parse_monitor_message(frames)["event"])
 
     def send(self, frames: Sequence[bytes]) -> None:
         """See Link."""
@@ -73,12 +115,12 @@ class ZmqLink:
         """See Link."""
         try:
             while True:
-                event = zmq.utils.monitor.parse_monitor_message(
-                    self.monitor.recv_multipart(zmq.NOBLOCK)
-                )
-                self.broken = True
-                if event["event"] & _REFUSED:
+                event = self._event()
+                self.broken |= bool(event & _BROKEN)
+                if event & _REFUSED:
                     self.error = NotAdmittedError(REFUSED)
+                elif event & zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL and self._curve:
+                    self.error = ConnectionLostError(UNFINISHED)
         except zmq.Again:
             return self.broken
 

@@ -91,6 +91,8 @@ def test_a_key_is_whom_it_stands_for(started: Site) -> None:
     with started.client(started.keys / "owner.key") as client:
         pong = client.rpc("job-manager.ping")
         assert (pong["userid"], pong["rolemask"]) == (os.getuid(), ROLE_OWNER)
+        refused = client.rpc("job-manager.stats-get")["refused"]
+        assert (refused["keys"], refused["handshakes"]) == (0, 0), "a client is no stranger"
 
 
 def test_who_has_no_known_key_gets_nothing(started: Site) -> None:
@@ -138,7 +140,7 @@ def test_who_speaks_no_curve_gets_nothing(started: Site) -> None:
         BlockingClient(
             started.rpc, key=str(started.keys / "owner.key"), server_key=f"{other}.pub"
         ) as client,
-        pytest.raises(ConnectionLostError),
+        pytest.raises(ConnectionLostError, match="is its public key another than --server-key"),
     ):
         client.rpc("job-manager.ping")
     with socket.create_connection(("127.0.0.1", port)) as bare:
@@ -330,6 +332,14 @@ def test_a_secret_that_others_may_read_is_refused(started: Site) -> None:
     done = subprocess.run(argv, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert done.stderr.startswith(f"jobmgr: {key}: mode is 0640, expected 0600")
+
+
+def test_a_doctor_comes_over_tcp_too(started: Site) -> None:
+    """With the keys that it is given; what is in the run directory is not its business there."""
+    argv = [sys.executable, "-m", "jobmgrd.cli.jobmgr", "--uri", started.rpc]
+    argv += ["--key", str(started.keys / "owner.key"), "--server-key", str(started.server)]
+    done = subprocess.run([*argv, "doctor"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "nothing is wrong\n", "")
 
 
 def test_a_client_without_keys_is_told_what_is_missing(started: Site) -> None:
