@@ -1,5 +1,6 @@
 """The request that submit's and run's options make."""
 
+from pathlib import Path
 from typing import Any
 
 import click
@@ -118,3 +119,36 @@ def test_a_dependency_that_reads_badly_is_refused(word: str, text: str) -> None:
     """Before anything is asked of a daemon."""
     with pytest.raises(click.BadParameter, match=text):
         request(word, "true")
+
+
+@pytest.mark.parametrize(
+    ("given", "signum", "timeleft"),
+    [("USR2@2m", 12, 120.0), ("@1.5", 10, 1.5), ("sigterm", 15, 60.0), ("9@1h", 9, 3600.0)],
+)
+def test_a_job_may_be_warned_of_its_end(given: str, signum: int, timeleft: float) -> None:
+    """--signal: USR1 a minute before, unless it says otherwise."""
+    made = request(f"--signal={given}", "-t10m", "true")
+    assert made.jobspec is not None
+    warn = parse(made.jobspec).shell.warn
+    assert warn is not None
+    assert (warn.signum, warn.timeleft) == (signum, timeleft)
+    with pytest.raises(click.BadParameter, match="NOPE is not a signal"):
+        request("--signal=nope", "true")
+
+
+def test_files_go_along_with_a_job(tmp_path: Path) -> None:
+    """As they are now; text as text, other bytes as base64, or what the option itself says."""
+    (tmp_path / "a.txt").write_text("text")
+    (tmp_path / "b").write_bytes(b"\xff")
+    words = (f"--add-file={tmp_path}/a.txt", f"--add-file=c:755={tmp_path}/b")
+    made = request(*words, "--add-file=d=x=1\ny", "--debug", "true")
+    assert made.jobspec is not None
+    assert made.jobspec["attributes"]["system"]["files"] == {
+        "a.txt": {"mode": 0o100600, "encoding": "utf-8", "data": "text"},
+        "c": {"mode": 0o100755, "encoding": "base64", "data": "/w=="},
+        "d": {"mode": 0o100600, "encoding": "utf-8", "data": "x=1\ny"},
+    }
+    assert made.flags == Flag.DEBUG
+    for wrong in ("/no/such", "x\ny", f"../e={tmp_path}/b"):
+        with pytest.raises(click.BadParameter):
+            request(f"--add-file={wrong}", "true")

@@ -146,7 +146,8 @@ def _as_script(request: SubmitRequest, script: str) -> SubmitRequest:
     jobspec = dict(request.jobspec or {})
     jobspec["tasks"][0]["count"] = {"total": 1}
     file = {"mode": _MODE, "encoding": "utf-8", "data": script}
-    jobspec["attributes"]["system"]["files"] = {_SCRIPT: file}
+    system = jobspec["attributes"]["system"]
+    system["files"] = {**system.get("files", {}), _SCRIPT: file}
     return SubmitRequest(jobspec=jobspec, urgency=request.urgency, flags=request.flags)
 
 

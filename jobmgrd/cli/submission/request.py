@@ -12,6 +12,7 @@ import click
 
 from jobmgrd.cli.submission.dependency import DEPENDENCY_OPTIONS, dependencies
 from jobmgrd.cli.submission.environment import environment
+from jobmgrd.cli.submission.files import FILES_OPTION, AddedFile
 from jobmgrd.cli.submission.requires import REQUIRES_OPTION, constraints
 from jobmgrd.cli.submission.shell_request import SHELL_OPTIONS, ShellRequest
 from jobmgrd.cli.words.fsd import FSD
@@ -107,10 +108,12 @@ _OPTIONS: Final = (
     ),
     REQUIRES_OPTION,
     *SHELL_OPTIONS,
+    FILES_OPTION,
     *DEPENDENCY_OPTIONS,
     click.option(
         "--flags", multiple=True, metavar="FLAG[,FLAG]", help="waitable, debug. Repeatable."
     ),
+    click.option("--debug", is_flag=True, help="As --flags=debug."),
 )
 
 
@@ -138,6 +141,8 @@ class JobOptions(NamedTuple):
     dependencies: Sequence[str]
     begin_time: float | None
     flags: Sequence[str]
+    debug: bool
+    files: Sequence[AddedFile]
     shell: ShellRequest
 
     @classmethod
@@ -174,7 +179,7 @@ def requester(
         CommandError, UsageError: the options make no job.
     """
     variables = environment(options.env, os.environ)
-    flags = _flags(options.flags)
+    flags = _flags([*options.flags, "debug"] if options.debug else options.flags)
     cwd = str(Path(options.cwd or ".").absolute())
     attributes = options.shell.attributes() | dict(options.attributes)
     if options.bank:
@@ -200,6 +205,8 @@ def requester(
             label_io=options.label_io,
             attributes=attributes | ({"dependencies": waits} if waits else {}),
         )
+        if options.files:
+            jobspec["attributes"]["system"]["files"] = dict(options.files)
         return SubmitRequest(jobspec=jobspec, urgency=options.urgency, flags=flags)
 
     return request

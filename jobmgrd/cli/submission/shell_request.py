@@ -2,16 +2,46 @@
 
 import os
 import resource
+import signal
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 import click
 
 from jobmgrd.cli.failure import CommandError
+from jobmgrd.cli.words.fsd import FSD
 from jobmgrd.cli.words.json_value import AssignmentType
 from protocol.shell_options import RLIMITS
 
 _COUNT: Final = click.IntRange(min=1)
+
+
+class WarningType(click.ParamType[dict[str, Any]]):
+    """A signal and how long before the end it is sent: USR1@60s, 10, or @3m."""
+
+    name = "[SIG][@TIME]"
+
+    def convert(
+        self,
+        value: str | dict[str, Any],
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> dict[str, Any]:
+        """The shell option "signal"."""
+        if not isinstance(value, str):
+            return value
+        name, _, time = value.upper().partition("@")
+        number = name if name.isdecimal() else getattr(signal, f"SIG{name.removeprefix('SIG')}", 0)
+        number = signal.SIGUSR1 if not name else number
+        if not 1 <= int(number) < signal.NSIG:
+            self.fail(f"{name} is not a signal", param, ctx)
+        return {
+            "signum": int(number),
+            "timeleft": FSD.convert(time.lower(), param, ctx) if time else _TIMELEFT,
+        }
+
+
+_TIMELEFT: Final = 60.0
 
 SHELL_OPTIONS: Final = (
     click.option(
@@ -37,6 +67,13 @@ SHELL_OPTIONS: Final = (
         "Repeatable.",
     ),
     click.option(
+        "--signal",
+        "warning",
+        type=WarningType(),
+        help="Warn the tasks before the time limit ends the job: USR2@5m. SIG is USR1, and TIME "
+        "60s before the end, unless given.",
+    ),
+    click.option(
         "-o",
         "--setopt",
         "shell_options",
@@ -56,6 +93,7 @@ class ShellRequest(NamedTuple):
     tasks_per_core: int | None
     taskmap: str | None
     rlimits: Sequence[str]
+    warning: dict[str, Any] | None
     shell_options: Sequence[tuple[str, Any]]
 
     @property
@@ -75,6 +113,8 @@ class ShellRequest(NamedTuple):
         for rule in self.rlimits:
             name, limit = _rlimit(rule)
             options[f"rlimit.{name}"] = limit
+        if self.warning:
+            options["signal"] = self.warning
         options |= dict(self.shell_options)
         return {f"shell.options.{name}": value for name, value in options.items()}
 
