@@ -200,11 +200,13 @@ class Commits:
         self.position = position
         return position
 
-    def _written(self, write: "_Write", future: "asyncio.Future[None]") -> None:
+    def _written(  # noqa: C901 - all that waits for a write; each call of more is one a commit
+        self, write: "_Write", future: "asyncio.Future[None]"
+    ) -> None:
         self._writing = self._write = None
-        error = future.exception()
-        if error is not None:
-            self._take_back(write, error)
+        failure = future.exception()
+        if failure is not None:
+            self._take_back(write, failure)
             return
         self.failure = ""
         if write.position:
@@ -213,7 +215,11 @@ class Commits:
             write.tell_submits()
         batch = write.committed()
         for listener in self._listeners:
-            listener.committed(batch)
+            try:
+                listener.committed(batch)
+            except Exception as error:  # it is kept, and concerns the others no less
+                name = type(listener).__name__
+                log.error("commits.listener-failed", listener=name, exc_info=error)
         for item in batch:
             if item.last:
                 del self._jobs[item.job.id]

@@ -1,10 +1,10 @@
 """Writes are bounded, so that the end of one does not hold the loop: the oldest changes first."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 import pytest
 
-from jobmgrd.commits import POSITION, WRITE_MAX
+from jobmgrd.commits import POSITION, WRITE_MAX, Committed
 from jobmgrd.store.port import Changes, StoreError
 from protocol.job_manager import SubmitReply
 from tests.test_engine import Bench
@@ -50,6 +50,25 @@ async def test_how_far_the_executor_has_told_is_written_with_all_of_it(
     last = [bench.submit(id, urgency=0) for id in range(1, COUNT + 1)][-1]
     assert await last == SubmitReply(COUNT)
     assert writes == [(COUNT, b"7")]
+
+
+class Failing:
+    """A listener that expects something else."""
+
+    def committed(self, batch: Sequence[Committed]) -> None:
+        """See Listener."""
+        raise ValueError(f"{len(batch)} jobs")
+
+
+async def test_a_listener_that_fails_harms_nobody_else(
+    bench: Bench, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """What is kept is told to the others, and goes on: its tasks start."""
+    bench.engine.commits._listeners.insert(0, Failing())
+    assert await bench.submit(1) == SubmitReply(1)
+    await bench.started(1)
+    assert bench.recorder.names[0] == "submit"
+    assert "commits.listener-failed" in capfd.readouterr().out
 
 
 async def test_a_part_that_fails_takes_no_other_with_it(bench: Bench) -> None:

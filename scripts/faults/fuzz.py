@@ -37,7 +37,7 @@ WARM: Final = 0.6
 GROWTH: Final = 24.0
 """MiB: of a million, the 100,000 events that the journal keeps are there by then."""
 
-INTERNAL: Final = ("rpc.handler-failed", "Traceback", '"stdlib"')
+INTERNAL: Final = ("rpc.handler-failed", "listener-failed", "Traceback", '"stdlib"')
 """What a log says when the daemon did not expect what it met."""
 
 
