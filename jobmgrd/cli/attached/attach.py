@@ -32,7 +32,7 @@ class RanksType(Word[str]):
     "attach",
     epilog=examples(
         "jobmgr attach ƒ5zHnEx",
-        "jobmgr attach -r --tail ƒ5zHnEx              the last lines, and those to come",
+        "jobmgr attach --tail -r ƒ5zHnEx              the last lines, and those to come",
         "jobmgr attach -E ƒ5zHnEx                     its events, too",
     ),
 )
