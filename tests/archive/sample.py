@@ -12,6 +12,7 @@ JOBSPEC = (
     b' "attributes": {"system": {"duration": 0}}}'
 )
 R = b'{"version":1,"execution":{"R_lite":[{"rank":"0","children":{"core":"0"}}],"nodelist":["h"]}}'
+INPUT = b'{"timestamp":1.0,"name":"data","context":{"stream":"stdin","rank":"all"}}\n'
 OUTPUT = b'{"timestamp":1.0,"name":"header","context":{}}\n'
 
 
@@ -47,8 +48,8 @@ def row(
 
 
 def job(id: int, t_clean: float | None = None, **keys: object) -> ArchivedJob:
-    """The same, archived at time 5000 with some output."""
-    return archived(row(id, t_clean, **keys), Streams(OUTPUT), 5000.0)  # type: ignore[arg-type]
+    """The same, archived at time 5000 with some output and input."""
+    return archived(row(id, t_clean, **keys), Streams(OUTPUT, INPUT), 5000.0)  # type: ignore[arg-type]
 
 
 def _eventlog(userid: int, t: float, status: int) -> bytes:

@@ -156,6 +156,10 @@ def test_jobs_info_and_eventlog_answer_from_the_archive(
     assert eventlog.stderr == source
     output = lonely_jobmgr("job", "eventlog", "--archive", "-f", "json", "-p", "output", "2")
     assert output.stdout == kept.output
+    given = lonely_jobmgr("job", "eventlog", "--archive", "-f", "json", "-p", "input", "2")
+    assert given.stdout == kept.input
+    derived = lonely_jobmgr("job", "eventlog", "--archive", "-p", "exec", "2")
+    assert "is not archived: eventlog, output and input are" in derived.stderr
 
 
 @pytest.mark.parametrize(

@@ -66,5 +66,5 @@ def _archived(id_: int, path: str) -> Iterator[str]:
 
     key = PATHS[path]
     if key not in archived.KEYS:
-        raise CommandError(f"{key} is not archived: eventlog and output are")
+        raise CommandError(f"{key} is not archived: eventlog, output and input are")
     yield getattr(archived.find(id_), archived.KEYS[key])
