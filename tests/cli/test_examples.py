@@ -26,11 +26,14 @@ JOBID: Final = "ƒ5zHnEx"
 
 
 def examples_of(document: str) -> list[str]:
-    """The command lines that stand in blocks of a document."""
-    lines = (ROOT / document).read_text().splitlines()
-    return [
-        line.partition(" #")[0].strip() for line in lines if re.match(r" {4}.*\bjobmgrd?\b ", line)
+    """The command lines that stand in blocks of a document, indented or between fences."""
+    text = (ROOT / document).read_text()
+    blocks = re.findall(r"^```sh\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    indented = re.findall(r"^ {4}(.*)$", text, re.MULTILINE)
+    lines = [
+        line.partition(" #")[0] for block in [*blocks, *indented] for line in block.splitlines()
     ]
+    return [line for line in lines if re.search(r"\bjobmgrd? ", line)]
 
 
 def helped() -> dict[str, str]:
