@@ -66,7 +66,8 @@ def run(name: str, seconds: int, runs: int) -> bool:
     kept = [path.read_bytes() for path in (FOUND / name).glob("*")]
     for seed in (*TARGETS[name].seeds, *kept):
         (corpus / _digest(seed)).write_bytes(seed)
-    before = set(broken.iterdir())
+    for path in broken.iterdir():  # of an earlier run, and among those that are kept
+        path.unlink()
     argv = [sys.executable, "-m", "scripts.faults.guided", "--grow", name]
     options = {
         "max_total_time": seconds,
@@ -85,11 +86,14 @@ def run(name: str, seconds: int, runs: int) -> bool:
     tried = next(
         (line.split()[-1] for line in done.stderr.splitlines() if "number_of_executed" in line), "?"
     )
-    outcome = "the law is broken" if done.returncode else "the law held"
+    found = sorted(broken.iterdir())
+    outcome = (
+        "the law is broken" if found else "it did not run" if done.returncode else "the law held"
+    )
     click.echo(
         f"{name}: {tried} tried, {len(list(corpus.iterdir()))} kept to go on with, {outcome}"
     )
-    for path in sorted(set(broken.iterdir()) - before):
+    for path in found:
         data = path.read_bytes()
         place = FOUND / name / _digest(data)
         place.parent.mkdir(exist_ok=True)
