@@ -1,14 +1,17 @@
 """Attempts that cannot start: nothing of them is left running, and the note helps."""
 
+import gc
 import os
 import resource
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
 from jobmgrd.exec.inheritance import Inheritance
 from jobmgrd.exec.local import LocalExecutor
-from jobmgrd.exec.port import Attempt, Failed
+from jobmgrd.exec.port import Attempt, ExecEvent, Failed, Finished
 from jobmgrd.exec.process import StartError, spawn
 from tests.exec.recorder import Recorder, attempt, descriptors, has_children
 
@@ -65,15 +68,43 @@ def test_note_names_the_script(tmp_path: Path, text: str, mode: int, note: str) 
     assert str(raised.value) == note
 
 
-async def test_no_descriptors_left(told: Recorder, local: LocalExecutor) -> None:
-    """A daemon out of descriptors fails the attempt, and the next one runs again."""
-    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (len(descriptors()) + 1, limits[1]))
+@contextmanager
+def descriptors_free(count: int) -> Iterator[None]:
+    """Leave this process that many descriptors to open, and take those between others."""
+    gc.collect()  # so that nothing is closed meanwhile
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (len(descriptors()) + 16, hard))
+    taken: list[int] = []
     try:
-        local.start(attempt())
-        assert await told.end() == Failed(1, "cannot run true: Too many open files")
+        with suppress(OSError):
+            while True:
+                taken.append(os.dup(0))
+        for _ in range(count):
+            os.close(taken.pop())
+        yield
     finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+        for each in taken:
+            os.close(each)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+async def test_no_descriptors_left(told: Recorder, local: LocalExecutor) -> None:
+    """Out of descriptors at any step of a start, the attempt fails, leaks none, the next runs."""
+    failed: list[ExecEvent] = []
+    for count in range(32):
+        before = len(descriptors())
+        with descriptors_free(count):
+            local.start(attempt())
+            event = await told.end()
+        if isinstance(event, Finished):
+            break
+        failed.append(event)
+        assert len(descriptors()) == before
+    assert event == Finished(1, 0)
+    assert set(map(str, failed)) == {
+        str(Failed(1, "cannot open input file /dev/null: Too many open files")),
+        str(Failed(1, "cannot run true: Too many open files")),
+    }
 
 
 async def test_tasks_of_a_failed_start_are_killed(
