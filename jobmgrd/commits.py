@@ -12,7 +12,7 @@ other jobs stay dirty and are written again.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from functools import partial
 from typing import Final, NamedTuple, Protocol
 
@@ -20,7 +20,7 @@ import structlog
 from msgspec import Struct
 
 from jobmgrd.exec.port import Executor
-from jobmgrd.gathered import Effect, Gathered, Waiting
+from jobmgrd.gathered import Effect, Gathered
 from jobmgrd.jobs.job import Job
 from jobmgrd.jobs.retention import DEFAULT
 from jobmgrd.store import rows
@@ -35,6 +35,8 @@ RETRY_DELAY: Final = 0.5
 WRITE_MAX: Final = 256
 """Jobs in one write, so that its end does not hold the loop for long: 10 ms, about. N.B. with the
 executor's position all that it has told has to be written."""
+WRITE_SHORT: Final = 64
+"""The same while a client is quick (jobmgrd.turns); it is a fifth less of what can be done."""
 POSITION: Final = "exec"
 """The name under which the position of the executor's events is kept."""
 
@@ -82,6 +84,8 @@ class Commits:
         """Of the executor's events: the last one that went into a write."""
         self.class_of: Callable[[Job], int] = lambda _job: DEFAULT
         """Which retention class a job that ends belongs to."""
+        self.hurried: Callable[[], bool] = lambda: False
+        """Whether writes have to be short."""
         self.rules_of: Callable[[Sequence[Job]], Mapping[int, int]] = lambda _jobs: {}
         """Inactive jobs that change their retention class with a write of these dependent jobs."""
 
@@ -111,7 +115,7 @@ class Commits:
 
     def after(self, job: Job, effect: Effect) -> None:
         """Have something done once the job, as it is now, is durable; the caller touches it."""
-        self._next.effects.append((job, effect))
+        self._next.effects.setdefault(job.id, []).append((job, effect))
 
     def durable(self, job: Job) -> "asyncio.Future[None]":
         """A future that is done once the job, as it is now, is durable.
@@ -124,9 +128,10 @@ class Commits:
             and job.id not in self._next.dirty
             and self._write is not None
         ):
-            self._write.waiting.append((job, future))  # its last row is under way: none follows
+            write = self._write  # its last row is under way: none follows
+            write.waiting.setdefault(job.id, []).append(future)
         else:
-            self._next.waiting.append((job, future))
+            self._next.waiting.setdefault(job.id, []).append(future)
             self.touch(job)
         return future
 
@@ -174,10 +179,11 @@ class Commits:
         if self._writing is not None or not self._next.dirty:
             return
         position = self._take_position()
-        if position or len(self._next.dirty) <= WRITE_MAX:
+        count = len(self._next.dirty)
+        if position or count <= WRITE_SHORT or count <= (most := self._most()):
             taken, self._next = self._next, Gathered()
         else:
-            taken = self._next.part(WRITE_MAX)
+            taken = self._next.part(most)
         write = _Write(
             dirty=[_Dirty(job, len(job.entries), _take_moves(job)) for job in taken.dirty.values()],
             output={id: b"".join(pieces) for id, pieces in taken.output.items()},
@@ -191,6 +197,10 @@ class Commits:
         self._asked = asyncio.get_running_loop().time()
         self._writing = self._store.write(write.changes(self.class_of, self.rules_of))
         self._writing.add_done_callback(partial(self._written, write))
+
+    def _most(self) -> int:
+        """How many jobs are enough for one write."""
+        return WRITE_SHORT if self.hurried() else WRITE_MAX
 
     def _take_position(self) -> bytes:
         """The executor's position, if it has moved: all that was told is in this write."""
@@ -223,8 +233,9 @@ class Commits:
         for item in batch:
             if item.last:
                 del self._jobs[item.job.id]
-        for job, effect in write.effects:
-            effect(job)
+        for effects in write.effects.values():
+            for job, effect in effects:
+                effect(job)
         if write.waiting:
             write.tell_waiting()
         if self._next.dirty:
@@ -241,13 +252,8 @@ class Commits:
             self._next.dirty.pop(id, None)
             if not future.done():
                 future.set_exception(error)
-        kept = [(job, effect) for job, effect in write.effects if job.id in self._jobs]
-        self._next.effects = kept + self._next.effects
-        self._next.waiting += write.refuse_waiting(error, self._jobs)
-        for id, data in write.output.items():
-            self._next.output.setdefault(id, []).insert(0, data)
-        for id, data in write.input.items():
-            self._next.input.setdefault(id, []).insert(0, data)
+        write.refuse_waiting(error, self._jobs)
+        self._next.put_back(self._jobs, write.effects, write.waiting, write.output, write.input)
         for job, _length, moves in write.dirty:
             if job.id in self._jobs:
                 job.moves[:0] = moves
@@ -275,8 +281,8 @@ class _Write(Struct, frozen=True):
     dirty: Sequence[_Dirty]
     output: Mapping[int, bytes]
     input: Mapping[int, bytes]
-    effects: list[tuple[Job, Effect]]
-    waiting: "list[Waiting]"
+    effects: Mapping[int, Sequence[tuple[Job, Effect]]]
+    waiting: "dict[int, list[asyncio.Future[None]]]"
     submits: Mapping[int, "asyncio.Future[SubmitReply]"]
     position: bytes  # of the executor's events; b"" if it has not moved
 
@@ -302,16 +308,17 @@ class _Write(Struct, frozen=True):
 
     def tell_waiting(self) -> None:
         """All of it is durable."""
-        for _, waiting in self.waiting:
-            if not waiting.done():
-                waiting.set_result(None)
+        for waiting in self.waiting.values():
+            for future in waiting:
+                if not future.done():
+                    future.set_result(None)
 
-    def refuse_waiting(self, error: BaseException, jobs: Mapping[int, Job]) -> "Sequence[Waiting]":
+    def refuse_waiting(self, error: BaseException, jobs: Container[int]) -> None:
         """It failed: tell those whose job is no more; the others wait for the next try."""
-        for job, waiting in self.waiting:
-            if job.id not in jobs and not waiting.done():
-                waiting.set_exception(error)
-        return [(job, waiting) for job, waiting in self.waiting if job.id in jobs]
+        for id, waiting in self.waiting.items():
+            for future in () if id in jobs else waiting:
+                if not future.done():
+                    future.set_exception(error)
 
     def changes(
         self,

@@ -117,6 +117,7 @@ class Daemon:
         stack.callback(self._stopping.note, "requests")
         stack.callback(router.end_streams)
         self._make_engine(stack, recovered)
+        self._engine.commits.hurried = router.turns.hurried
         services = await assemble(
             Parts(
                 loaded=self._loaded,

@@ -1,7 +1,7 @@
 """What gathers between two writes: the jobs that changed, and what waits until they are durable."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from itertools import islice
 from typing import TypeAlias, TypeVar
 
@@ -13,15 +13,14 @@ from protocol.job_manager import SubmitReply
 T = TypeVar("T")
 
 Effect: TypeAlias = Callable[[Job], None]
-Waiting: TypeAlias = "tuple[Job, asyncio.Future[None]]"
 
 
 class Gathered(Struct):
-    """All of it, by job or in order."""
+    """All of it by job: a part is taken without a look at the rest, however much has gathered."""
 
     dirty: dict[int, Job] = {}
-    effects: list[tuple[Job, Effect]] = []
-    waiting: list[Waiting] = []
+    effects: dict[int, list[tuple[Job, Effect]]] = {}
+    waiting: "dict[int, list[asyncio.Future[None]]]" = {}
     output: dict[int, list[bytes]] = {}
     input: dict[int, list[bytes]] = {}
     submits: "dict[int, asyncio.Future[SubmitReply]]" = {}
@@ -29,17 +28,37 @@ class Gathered(Struct):
     def part(self, count: int) -> "Gathered":
         """Take out so many jobs, those that wait longest, and all that goes with them."""
         ids = list(islice(self.dirty, count))
-        part = Gathered()
-        part.dirty = _moved(self.dirty, ids)
-        part.output = _moved(self.output, ids)
-        part.input = _moved(self.input, ids)
-        part.submits = _moved(self.submits, ids)
-        taken = part.dirty
-        part.effects = [item for item in self.effects if item[0].id in taken]
-        part.waiting = [item for item in self.waiting if item[0].id in taken]
-        self.effects = [item for item in self.effects if item[0].id not in taken]
-        self.waiting = [item for item in self.waiting if item[0].id not in taken]
-        return part
+        return Gathered(
+            _moved(self.dirty, ids),
+            _moved(self.effects, ids),
+            _moved(self.waiting, ids),
+            _moved(self.output, ids),
+            _moved(self.input, ids),
+            _moved(self.submits, ids),
+        )
+
+    def put_back(
+        self,
+        jobs: Container[int],
+        effects: Mapping[int, Sequence[tuple[Job, Effect]]],
+        waiting: "Mapping[int, Sequence[asyncio.Future[None]]]",
+        output: Mapping[int, bytes],
+        input: Mapping[int, bytes],
+    ) -> None:
+        """Take in again what goes with these jobs, before what has come since."""
+        _insert(self.effects, effects, jobs)
+        _insert(self.waiting, waiting, jobs)
+        _insert(self.output, {id: [data] for id, data in output.items()}, jobs)
+        _insert(self.input, {id: [data] for id, data in input.items()}, jobs)
+
+
+def _insert(
+    by_job: dict[int, list[T]], earlier: Mapping[int, Sequence[T]], jobs: Container[int]
+) -> None:
+    """Put pieces before those that there are."""
+    for id, pieces in earlier.items():
+        if id in jobs:
+            by_job.setdefault(id, [])[:0] = pieces
 
 
 def _moved(by_job: dict[int, T], ids: Sequence[int]) -> dict[int, T]:

@@ -54,6 +54,10 @@ class Turns:
         """Whether clients that pile up requests have to wait for one that is quick."""
         return now < self._until
 
+    def hurried(self) -> bool:
+        """The same, now."""
+        return self.slow(monotonic())
+
     def waits(self, peer: Hashable, now: float) -> bool:
         """Whether this one has to: it has piled up requests, and is not the quick one itself."""
         return now < self._until and peer != self._quick
@@ -69,5 +73,5 @@ class Turns:
     def took(self, began: float) -> float:
         """Such a request was handled from `began` on; the time that it is."""
         now = monotonic()
-        self._free = now + (now - began) * (1 / SHARE - 1)
+        self._free = max(self._free, now) + (now - began) * (1 / SHARE - 1)
         return now

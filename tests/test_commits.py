@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 import pytest
 from structlog.testing import capture_logs
 
-from jobmgrd.commits import POSITION, WRITE_MAX, Committed
+from jobmgrd.commits import POSITION, WRITE_MAX, WRITE_SHORT, Committed
 from jobmgrd.store.port import Changes, StoreError
 from protocol.job_manager import SubmitReply
 from tests.test_engine import Bench
@@ -37,6 +37,16 @@ async def test_a_storm_of_submits_is_written_in_parts(bench: Bench) -> None:
     assert [await future for future in futures] == [SubmitReply(id) for id in range(1, COUNT + 1)]
     assert [len(write) for write in writes] == [WRITE_MAX, WRITE_MAX, 10]
     assert [id for write in writes for id in write] == list(range(1, COUNT + 1))
+
+
+async def test_writes_are_short_while_somebody_is_in_a_hurry(bench: Bench) -> None:
+    """Which is asked before each of them."""
+    writes: list[int] = []
+    bench.store.on_write = lambda changes: writes.append(len(changes.active))
+    bench.engine.commits.hurried = lambda: len(writes) < 2
+    last = [bench.submit(id, urgency=0) for id in range(1, COUNT + 1)][-1]
+    assert await last == SubmitReply(COUNT)
+    assert writes == [WRITE_SHORT, WRITE_SHORT, WRITE_MAX, COUNT - 2 * WRITE_SHORT - WRITE_MAX]
 
 
 async def test_how_far_the_executor_has_told_is_written_with_all_of_it(
