@@ -9,13 +9,13 @@ import errno
 from collections.abc import (
     AsyncGenerator,
     Callable,
-    Collection,
     Coroutine,
     Iterable,
     Mapping,
     Sequence,
 )
 from contextlib import aclosing
+from operator import attrgetter
 from typing import Any, Final, TypeAlias
 
 import msgspec
@@ -27,12 +27,12 @@ from jobmgrd.engine import Engine
 from jobmgrd.flow import Flow
 from jobmgrd.jobs.attributes import ANNOTATIONS, ATTRIBUTES, attributes, check_names
 from jobmgrd.jobs.job import Job
-from jobmgrd.jobs.match import assume, predicate
+from jobmgrd.jobs.match import Predicate, assume, predicate
 from jobmgrd.ration import Ration
 from jobmgrd.router import Route, Router, Scope, cancel_route
 from jobmgrd.store.port import Query, Store
 from protocol import payload
-from protocol.constraint import FALSE, And, Constraint, Userids
+from protocol.constraint import FALSE, TRUE, And, Constraint, Userids
 from protocol.constraint_reader import parse
 from protocol.errors import FormatError, RpcError
 from protocol.job import State
@@ -41,6 +41,9 @@ from protocol.payload import Format
 
 PAGE: Final = 256
 """Jobs in a page: a millisecond of work at most, on the loop or on the store's thread."""
+
+SCAN: Final = 2048
+"""Jobs in memory that are looked at before other work is let in: a millisecond at most."""
 
 PLAIN_MAX: Final = 100_000
 """Jobs in the one response of an RPC that is not streaming."""
@@ -99,7 +102,7 @@ class JobList:
         if ANNOTATIONS in names:
             self._annotate()
         seen: set[int] = set()  # jobs that may end, and come again, while this goes on
-        found = _in_memory(self._engine.jobs.values(), selection)
+        found = await _in_memory(tuple(self._engine.jobs.values()), selection)
         for first in range(0, min(len(found), left), PAGE):
             jobs = found[first : first + min(PAGE, left)]
             left -= len(jobs)
@@ -119,27 +122,41 @@ class JobList:
                     return
 
 
-def _in_memory(jobs: Collection[Job], selection: "_Selection") -> Sequence[Job]:
-    """Jobs that are active, or have ended and are not in the store yet, in order."""
-    pending = _matching(jobs, selection.constraint, State.PENDING)
-    running = _matching(jobs, selection.constraint, State.RUNNING)
-    ended = _matching(jobs, selection.constraint, State.INACTIVE)
-    return [
-        *sorted(pending, key=lambda job: (-job.priority, job.id)),
-        *sorted(running, key=lambda job: (-job.t_run, -job.id)),
-        *sorted(
-            (job for job in ended if job.t_clean > selection.since),
-            key=lambda job: (-job.t_clean, -job.id),
-        ),
-    ]
+async def _in_memory(jobs: Sequence[Job], selection: "_Selection") -> Sequence[Job]:
+    """Jobs that are active, or have ended and are not in the store yet, in order.
+
+    Each is looked at once, and listed as it is then, since it may move on meanwhile.
+    """
+    found: dict[State, list[Job]] = {State.PENDING: [], State.RUNNING: [], State.INACTIVE: []}
+    looks = _looks(selection.constraint, found)
+    for first in range(0, len(jobs), SCAN):
+        for job in jobs[first : first + SCAN]:
+            if (look := looks.get(job.state)) and job.committed:
+                add, matches = look
+                if matches is None or matches(job):
+                    add(job)
+        await asyncio.sleep(0)
+    pending, running, ended = found.values()
+    pending.sort(key=attrgetter("id"))
+    pending.sort(key=attrgetter("priority"), reverse=True)
+    running.sort(key=attrgetter("t_run", "id"), reverse=True)
+    ended.sort(key=attrgetter("t_clean", "id"), reverse=True)
+    since = selection.since
+    return [*pending, *running, *(job for job in ended if job.t_clean > since)]
 
 
-def _matching(jobs: Collection[Job], constraint: Constraint, states: State) -> Sequence[Job]:
-    constraint = assume(constraint, states)
-    if constraint == FALSE:
-        return ()
-    matches = predicate(constraint)
-    return [job for job in jobs if job.state & states and job.committed and matches(job)]
+_Look: TypeAlias = tuple[Callable[[Job], None], Predicate | None]
+
+
+def _looks(constraint: Constraint, found: Mapping[State, list[Job]]) -> Mapping[State, _Look]:
+    """For each state that a job may be in, where it goes if it matches, and what says so."""
+    looks: dict[State, _Look] = {}
+    for states, jobs in found.items():
+        left = assume(constraint, states)
+        if left != FALSE:
+            look = jobs.append, None if left == TRUE else predicate(left)
+            looks.update((state, look) for state in State if state & states)
+    return looks
 
 
 class _Selection(Struct, frozen=True):
