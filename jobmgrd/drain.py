@@ -31,8 +31,8 @@ class Drain:
     """Hands every message of a socket to `take`, and calls `emptied` when there are no more.
 
     If `take` says True, the rest stays unread until something new comes, or somebody asks (`soon`);
-    then whoever takes has asked for ZMQ_EVENTS before the last message, so that it will signal.
-    Neither may raise. The socket stays its owner's, who closes this first.
+    then whoever takes has seen to it that what is new will signal (see fair_drain.py). Neither may
+    raise. The socket stays its owner's, who closes this first.
     """
 
     def __init__(

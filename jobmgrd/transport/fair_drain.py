@@ -6,11 +6,20 @@ sent anything, and that the next one who does will signal. Then reading stops; Z
 that peer fills up, and then the peer's own. The messages read too many wait here, a few for every
 request of who is served meanwhile.
 
-N.B. While messages stay unread, receiving does not notice that another peer has sent something, nor
-does sending always: Drain asks for ZMQ_EVENTS then. What slips through waits for TICK at most.
+If they become too many, some have to be handled, and the time for it is right after an answer to
+who is quick: while that client thinks. It will then have sent its next request before reading goes
+on, which spares the two messages in a row.
+
+N.B. To handle what happened on the socket is to swallow its signal. While messages stay unread,
+- a drain begins with asking for ZMQ_EVENTS, since receiving does not notice what is new;
+- a send may swallow a signal (see Drain), and to read after each send would be to read two more
+  messages. So who sends says so before, and has it read only if there is a signal;
+- receiving does so once in a hundred frames. So the second message in a row is read only if there
+  is no signal. What comes in just between waits for TICK at most.
 """
 
 import asyncio
+import select
 from collections import deque
 from collections.abc import Callable
 from time import monotonic
@@ -27,7 +36,10 @@ MARK: Final = 0.01
 """Seconds for which that is remembered."""
 MARKS_MAX: Final = 1024
 HELD_MAX: Final = 64
-"""Messages that wait here; beyond, the oldest is handled for each that comes."""
+"""Messages that wait here; once there are more than half of it, some are handled while there is
+time, and beyond it some at once."""
+GAP: Final = 0.0001
+"""Seconds that a quick client takes to ask again, about."""
 
 Frames = list[bytes]
 
@@ -56,13 +68,23 @@ class FairDrain:
         self._piling: dict[bytes, float] = {}  # until when that is remembered
         self._last = b""  # whose message was read last
         self._run = 0  # how many of it, one after the other
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.TimerHandle | None = None  # runs while somebody has to wait
+        self._deferred = 0.0  # since when what was handled goes on in the loop
+        self._signal = select.poll()
         self._drain = Drain(socket, self._sort, self._begin, receive)
-        self.soon = self._drain.soon
 
     def open(self) -> None:
         """See Drain."""
+        self._signal.register(self._socket, select.POLLIN)
         self._drain.open()
+
+    def sending(self) -> None:
+        """Read at the end of this tick what may be new: to be called before every send."""
+        if self._timer is not None:
+            if not self._signal.poll(0):
+                return
+            self._last = b""
+        self._drain.soon()
 
     def close(self) -> None:
         """See Drain; what waits is dropped, as what is unread."""
@@ -80,22 +102,30 @@ class FairDrain:
         now = monotonic()
         if self._held and not self._turns.slow(now):
             self._go_on(now)
-        if self._waits(frames[0], now):
-            self._held.append(frames)
-            if len(self._held) > HELD_MAX:
-                self._go_on(now)
-            if self._timer is None:
-                self._timer = asyncio.get_running_loop().call_later(TICK, self._tick)
-            if self._run == 1:
-                return False
-            self._piling[frames[0]] = now + MARK
-            self._begin()
-            return True
+        peer = frames[0]
+        if self._waits(peer, now):
+            return self._hold(peer, frames, now)
         if self._run % RUN == RUN - 1:
             self._socket.get(zmq.EVENTS)  # lets others come in between
         self._take(frames)
         if self._held:
+            self._go_on(monotonic())
+        return False
+
+    def _hold(self, peer: bytes, frames: Frames, now: float) -> bool:
+        """Have a message wait; whether nobody else has sent anything."""
+        self._held.append(frames)
+        if len(self._held) > HELD_MAX:
             self._go_on(now)
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(TICK, self._tick)
+        if self._run > 1 and peer == self._last:
+            self._piling[peer] = now + MARK
+            self._begin()
+            return True
+        if self._signal.poll(0):
+            self._socket.get(zmq.EVENTS)
+            self._last = b""
         return False
 
     def _waits(self, peer: bytes, now: float) -> bool:
@@ -122,11 +152,23 @@ class FairDrain:
 
     def _go_on(self, now: float) -> None:
         """Handle of what waits what may be handled now, the oldest first."""
-        held, turns = self._held, self._turns
-        while held and (len(held) > HELD_MAX or turns.may(now) or not turns.slow(now)):
+        held, turns, until = self._held, self._turns, now + GAP
+        loop = asyncio.get_running_loop()
+        loop.call_soon(self._deferred_begins)
+        while held and (
+            turns.may(now) or not turns.slow(now) or (len(held) > HELD_MAX // 2 and now < until)
+        ):
             began = monotonic()
             self._take(held.popleft())
             now = turns.took(began)
+        loop.call_soon(self._deferred_ends)
+
+    def _deferred_begins(self) -> None:
+        """What the loop does between this and the other is what was handled goes on with."""
+        self._deferred = monotonic()
+
+    def _deferred_ends(self) -> None:
+        self._turns.took(self._deferred)
 
     def _tick(self) -> None:
         self._timer = None
@@ -134,4 +176,4 @@ class FairDrain:
         self._go_on(now)
         if self._turns.slow(now):
             self._timer = asyncio.get_running_loop().call_later(TICK, self._tick)
-        self.soon()
+        self._drain.soon()

@@ -176,6 +176,7 @@ class ZmqRouter:
         return lambda: bool(tracker.done)
 
     def _hand_over(self, send: _Send[T], frames: Sequence[bytes]) -> T:
+        self._drain.sending()
         try:
             return send(self.socket, frames)
         except zmq.ZMQError as error:
@@ -183,8 +184,6 @@ class ZmqRouter:
             if error.errno == zmq.EHOSTUNREACH and frames[0].startswith(GIVEN):
                 self._note_gone(frames[0])
             raise PeerGoneError(str(error)) from error
-        finally:
-            self._drain.soon()
 
     def _note_gone(self, identity: bytes) -> None:
         if len(self._gone) >= GONE_MAX:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Hashable
 from tempfile import TemporaryDirectory
+from time import monotonic
 
 import pytest
 import zmq
@@ -21,6 +22,10 @@ class Fixed(Turns):
     quick = b""
     allows = False
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.charged: list[tuple[float, float]] = []
+
     def came(self, peer: Hashable, now: float) -> None:
         """Does not matter."""
 
@@ -36,6 +41,11 @@ class Fixed(Turns):
         """See Turns."""
         return self.allows
 
+    def took(self, began: float) -> float:
+        """Note since when, and until when."""
+        self.charged.append((began, monotonic()))
+        return super().took(began)
+
 
 class Served:
     """A ROUTER that answers with what it is asked, and its clients."""
@@ -48,14 +58,24 @@ class Served:
         self.turns = Fixed()
         self._clients: list[zmq.Socket[bytes]] = []
         self.taken: list[tuple[bytes, bytes]] = []
+        self.worked: list[float] = []
         self.some = asyncio.Event()
         self.drain = FairDrain(self.socket, self._take, multipart.receive, self.turns)
 
     def _take(self, frames: list[bytes]) -> None:
         self.taken.append((frames[0], frames[1]))
-        multipart.send(self.socket, frames)
-        self.drain.soon()
+        self.send(frames)
+        asyncio.get_running_loop().call_soon(self.deferred)
         self.some.set()
+
+    def send(self, frames: list[bytes]) -> None:
+        """Send, as who owns such a socket does."""
+        self.drain.sending()
+        multipart.send(self.socket, frames)
+
+    def deferred(self) -> None:
+        """What a request has done later."""
+        self.worked.append(monotonic())
 
     def client(self, name: bytes) -> "zmq.Socket[bytes]":
         """A DEALER of that name, which waits for answers for a bounded time."""
@@ -135,9 +155,50 @@ async def test_what_is_piled_up_stays_unread_while_another_is_quick(
     assert len(served.of(b"greedy")) <= RUN + 4 * rounds
     assert len(served.drain._held) <= HELD_MAX
     served.turns.quick = b""
-    served.drain.soon()
+    served.drain.sending()
+    await asyncio.to_thread(ask, quick, rounds)
     await served.until_taken(b"greedy", PILE)
     assert served.of(b"greedy") == list(range(PILE))
+
+
+async def test_what_is_sent_has_no_more_read_while_all_is_left_unread(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A request of somebody else is still noticed, and not only by the clock."""
+    monkeypatch.setattr(fair_drain, "TICK", 60.0)
+    greedy, quick = served.client(b"greedy"), served.client(b"quick")
+    served.drain.open()
+    await asyncio.to_thread(ask, quick, 0)
+    served.turns.quick = b"quick"
+    pile(greedy, PILE)
+    await served.until_taken(b"greedy", RUN - 1)
+    await asyncio.to_thread(ask, quick, 1)
+    read = len(served.of(b"greedy")) + len(served.drain._held)
+    answers = 50
+    for n in range(answers):
+        served.send([b"quick", b"%d" % n])
+        await asyncio.sleep(0)
+    assert [quick.recv() for _ in range(answers)] == [b"%d" % n for n in range(answers)]
+    assert await asyncio.to_thread(ask, quick, 2) == b"2"
+    assert len(served.of(b"greedy")) + len(served.drain._held) < read + answers
+
+
+async def test_what_a_request_has_done_later_is_of_its_share(served: Served) -> None:
+    """What runs in the loop's next turn is charged, as the request itself."""
+    greedy, quick = served.client(b"greedy"), served.client(b"quick")
+    served.drain.open()
+    await asyncio.to_thread(ask, quick, 0)
+    pile(greedy, RUN)
+    await served.until_taken(b"greedy", RUN)
+    assert not served.turns.charged
+    served.turns.quick, served.turns.allows = b"quick", True
+    pile(greedy, PILE, RUN)
+    await served.until_taken(b"greedy", PILE)
+    assert any(
+        began <= worked <= ended
+        for began, ended in served.turns.charged
+        for worked in served.worked
+    )
 
 
 async def test_what_waits_has_its_share_by_the_clock(served: Served) -> None:
