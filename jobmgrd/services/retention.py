@@ -7,6 +7,7 @@ page, each heartbeat a few, so that nothing waits for it.
 import asyncio
 import errno
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any, Final
 
@@ -19,7 +20,7 @@ from jobmgrd.jobs.job import Job
 from jobmgrd.jobs.retention import HELD, UNLIMITED, Candidate, Limits, Policy, Standing
 from jobmgrd.jobs.retention import standing as standing_of
 from jobmgrd.jobs.rules import Generation, Rule, RuleSet
-from jobmgrd.router import OWNER, Route
+from jobmgrd.routes import OWNER, Route
 from jobmgrd.services.holds import Holds
 from jobmgrd.services.lookup import UNKNOWN_JOB, missing, written
 from jobmgrd.store.port import (
@@ -185,10 +186,22 @@ class Retention:
             raise
         try:
             await self._require(pin.id)
-        except Exception:  # a purge was faster than the pin, or nobody can tell
+        except RpcError:  # a purge was faster than the pin
             await self._try_unpin([pin.id])
             raise
+        except StoreError:  # nobody can tell
+            await self._take_back(pin, before)
+            raise
         return None
+
+    async def _take_back(self, pin: Pin, before: Pin | None) -> None:
+        """Undo a pin that is durable; one that there was before was answered, and stays."""
+        if before is None:
+            await self._try_unpin([pin.id])
+        elif self._pins.get(pin.id) is pin:
+            self._pins[pin.id] = before
+            with suppress(StoreError):  # the job is pinned by either
+                await self._store.write(Changes(pins={pin.id: before}))
 
     def _restore(self, id: int, pin: Pin | None) -> None:
         if pin is None:

@@ -36,11 +36,12 @@ class PurgedMeanwhile:
 
 
 class UnreadableOnce:
-    """A store whose second answer about a job fails."""
+    """A store of which one answer about a job fails, the second or another."""
 
-    def __init__(self, bench: Bench) -> None:
+    def __init__(self, bench: Bench, which: int = 2) -> None:
         self._bench = bench
         self._asked = 0
+        self._which = which
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the store has
         return getattr(self._bench.store, name)
@@ -48,7 +49,7 @@ class UnreadableOnce:
     async def find(self, id: int) -> "InactiveRow | Tombstone | None":
         """What the store answers, but once."""
         self._asked += 1
-        if self._asked == 2:
+        if self._asked == self._which:
             raise StoreError(errno.EIO, "a bad sector")
         return await self._bench.store.find(id)
 
@@ -81,6 +82,20 @@ async def test_a_pin_that_is_answered_with_an_error_leaves_nothing(bench: Bench)
     assert answer == (errno.EIO, "a bad sector")
     assert retention.pins == 0
     assert (await bench.store.open()).pins == []
+
+
+async def test_a_pin_that_was_answered_stays_when_another_of_the_job_is_refused(
+    bench: Bench,
+) -> None:
+    """As it was; an error undoes what it answers, and nothing else."""
+    id = await bench.ended()
+    await retention_of(bench, cast("Store", UnreadableOnce(bench, which=4)))
+    assert await bench.ask("job-manager.pin", {"id": id, "reason": "evidence"}) == {}
+    answer = await bench.ask("job-manager.pin", {"id": id, "reason": "something else"})
+    assert answer == (errno.EIO, "a bad sector")
+    (pin,) = (await bench.ask("job-manager.pin-list", {}))["pins"]
+    assert (pin["id"], pin["reason"]) == (id, "evidence")
+    assert [pin.reason for pin in (await bench.store.open()).pins] == ["evidence"]
 
 
 async def test_the_reason_of_a_pin_gives_its_end_as_people_read_it(bench: Bench) -> None:
