@@ -47,12 +47,10 @@ class Peer(Protocol):
         """Hand an event over to the peer that subscribed in this format. Raises PeerGoneError."""
 
 
-def refusal(request: Request, error: RpcError) -> Response:
-    """The answer to a request that is not even looked at."""
+def refusal(to: Request | Response, error: RpcError) -> Response:
+    """The answer to a request that is not even looked at, or that takes the place of another."""
     text = error.text.encode() + b"\0"
-    return Response(
-        request.topic, text, error.errnum, matchtag=request.matchtag, routes=request.routes
-    )
+    return Response(to.topic, text, error.errnum, matchtag=to.matchtag, routes=to.routes)
 
 
 class Outlet(Protocol):

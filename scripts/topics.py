@@ -22,7 +22,8 @@ from jobmgrd.exec.simulated import SimulatedExecutor
 from jobmgrd.jobs.nodes import NodeConfig
 from jobmgrd.jobs.scheduler import Scheduler
 from jobmgrd.publisher import Publisher
-from jobmgrd.router import OWNER, Route, Router
+from jobmgrd.router import Router
+from jobmgrd.routes import OWNER, Route
 from jobmgrd.services.assembly import Parts, assemble
 from jobmgrd.store.memory import MemoryStore
 from protocol.message import ROLE_LOCAL, ROLE_OWNER, Cred

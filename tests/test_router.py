@@ -11,7 +11,8 @@ from msgspec import Struct
 from jobmgrd.call import Call, Gone, PeerGoneError, Stream, Value
 from jobmgrd.flow import AHEAD_MAX, Flow
 from jobmgrd.publisher import Published
-from jobmgrd.router import OWNER, Route, Router, cancel_route
+from jobmgrd.router import Router, cancel_route
+from jobmgrd.routes import OWNER, Route
 from protocol.errors import RpcError
 from protocol.message import (
     FLAG_NORESPONSE,

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from jobmgrd import VERSION, log_ring
 from jobmgrd.call import Call, Empty
-from jobmgrd.router import OWNER, Route
+from jobmgrd.routes import OWNER, Route
 from protocol import hostlist
 from protocol.errors import RpcError
 

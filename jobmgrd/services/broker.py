@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable
 from msgspec import Struct
 
 from jobmgrd.call import Call, Empty, Stream
-from jobmgrd.router import Route, Router, cancel_route
+from jobmgrd.router import Router, cancel_route
+from jobmgrd.routes import Route
 from protocol import idset
 from protocol.errors import RpcError
 

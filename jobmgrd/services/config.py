@@ -16,7 +16,7 @@ from jobmgrd.config import (
     load,
     restart_required,
 )
-from jobmgrd.router import OWNER, Route
+from jobmgrd.routes import OWNER, Route
 from protocol.errors import RpcError
 
 log = structlog.get_logger()

@@ -9,7 +9,8 @@ from jobmgrd.call import PEER_GONE, Call, Peer
 from jobmgrd.commits import Committed
 from jobmgrd.engine import Engine
 from jobmgrd.jobs.job import Job
-from jobmgrd.router import OWNER, Route, Router
+from jobmgrd.router import Router
+from jobmgrd.routes import OWNER, Route
 from protocol.errors import FormatError, RpcError
 from protocol.job import PRIORITY_MIN, State
 from protocol.job_manager import DrainRequest

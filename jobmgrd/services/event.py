@@ -14,7 +14,8 @@ import structlog
 
 from jobmgrd.call import Call, Peer, PeerGoneError
 from jobmgrd.publisher import Publish, Published
-from jobmgrd.router import OWNER, Route, Router
+from jobmgrd.router import Router
+from jobmgrd.routes import OWNER, Route
 from protocol.errors import RpcError
 from protocol.events import (
     HEARTBEAT,

@@ -27,7 +27,8 @@ from jobmgrd.commits import Committed
 from jobmgrd.engine import Engine
 from jobmgrd.jobs.exec_eventlog import derive
 from jobmgrd.jobs.job import Job
-from jobmgrd.router import Route, Router, Scope, cancel_route
+from jobmgrd.router import Router, cancel_route
+from jobmgrd.routes import Route, Scope
 from jobmgrd.services.job_record import find, value_not_found, visible
 from jobmgrd.store import rows
 from jobmgrd.store.port import ActiveRow, InactiveRow, Store

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from jobmgrd.call import Call
 from jobmgrd.engine import Engine
-from jobmgrd.router import Route
+from jobmgrd.routes import Route
 from protocol.errors import FormatError, RpcError
 from protocol.jobspec import parse
 

@@ -8,7 +8,7 @@ import msgspec
 
 from jobmgrd.call import Call, Empty, Value
 from jobmgrd.engine import Engine
-from jobmgrd.router import Route, Scope
+from jobmgrd.routes import Route, Scope
 from jobmgrd.services.lookup import UNKNOWN_JOB, authorize, missing
 from jobmgrd.store.port import ActiveRow, InactiveRow, Store
 from jobmgrd.store.rows import active

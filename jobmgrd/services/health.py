@@ -15,7 +15,7 @@ from jobmgrd.health import Facts, examine, worst
 from jobmgrd.jobs.retention import UNLIMITED
 from jobmgrd.limits import Guard
 from jobmgrd.log_limit import LIMIT
-from jobmgrd.router import OWNER, Route
+from jobmgrd.routes import OWNER, Route
 from jobmgrd.store.port import Store
 from protocol.health import HealthReply
 from protocol.job_manager import PurgeStats

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from jobmgrd.call import Call, Empty
-from jobmgrd.router import Route
+from jobmgrd.routes import Route
 from protocol.events import HEARTBEAT
 
 

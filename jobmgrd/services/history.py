@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from jobmgrd.call import Call
 from jobmgrd.engine import Engine
-from jobmgrd.router import Route, Scope
+from jobmgrd.routes import Route, Scope
 from jobmgrd.store.port import Store
 from protocol.errors import RpcError
 

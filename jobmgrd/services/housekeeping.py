@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from jobmgrd.call import Call
 from jobmgrd.housekeeping import Housekeeping
-from jobmgrd.router import OWNER, Route
+from jobmgrd.routes import OWNER, Route
 from protocol import idset
 from protocol.errors import FormatError, RpcError
 from protocol.job_manager import HousekeepingKillRequest

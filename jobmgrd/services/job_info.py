@@ -14,7 +14,8 @@ from jobmgrd.commits import Committed
 from jobmgrd.engine import Engine
 from jobmgrd.jobs.exec_eventlog import derive
 from jobmgrd.jobs.updates import EVENTS, update
-from jobmgrd.router import Route, Router, Scope
+from jobmgrd.router import Router
+from jobmgrd.routes import Route, Scope
 from jobmgrd.services.eventlog_watch import EventlogWatch
 from jobmgrd.services.job_record import find, value_not_found
 from jobmgrd.services.update_watch import UpdateWatch

@@ -12,7 +12,7 @@ from jobmgrd.call import Call
 from jobmgrd.engine import Engine
 from jobmgrd.jobs.job import Job
 from jobmgrd.limits import UNLIMITED, Guard
-from jobmgrd.router import Route, Scope
+from jobmgrd.routes import Route, Scope
 from jobmgrd.services.active_jobs import ActiveJobs
 from jobmgrd.services.dependencies import Dependencies
 from jobmgrd.services.dependency_plan import Plan

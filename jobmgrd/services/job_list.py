@@ -29,7 +29,8 @@ from jobmgrd.jobs.attributes import ANNOTATIONS, ATTRIBUTES, attributes, check_n
 from jobmgrd.jobs.job import Job
 from jobmgrd.jobs.match import Predicate, assume, predicate
 from jobmgrd.ration import Ration
-from jobmgrd.router import Route, Router, Scope, cancel_route
+from jobmgrd.router import Router, cancel_route
+from jobmgrd.routes import Route, Scope
 from jobmgrd.store.port import Query, Store
 from protocol import payload
 from protocol.constraint import FALSE, TRUE, And, Constraint, Userids

@@ -14,7 +14,8 @@ from jobmgrd.engine import Engine
 from jobmgrd.jobs.attributes import ANNOTATIONS, attributes
 from jobmgrd.jobs.job import Job
 from jobmgrd.jobs.times import reached
-from jobmgrd.router import Route, Router, Scope, TellingError
+from jobmgrd.router import Router
+from jobmgrd.routes import Route, Scope, TellingError
 from jobmgrd.services.job_list import attribute_names
 from jobmgrd.services.lookup import UNKNOWN_JOB, missing
 from jobmgrd.store.listed import describe

@@ -15,7 +15,8 @@ from jobmgrd.call import Call, Empty, Stream
 from jobmgrd.commits import Committed
 from jobmgrd.engine import Engine
 from jobmgrd.flow import Flow
-from jobmgrd.router import Route, Router, Scope, cancel_route
+from jobmgrd.router import Router, cancel_route
+from jobmgrd.routes import Route, Scope
 from jobmgrd.store.port import Count, Store
 from protocol import payload
 from protocol.events import PurgeEvent

@@ -23,7 +23,8 @@ from jobmgrd.engine import Engine
 from jobmgrd.flow import Flow
 from jobmgrd.jobs.attributes import annotations
 from jobmgrd.jobs.job import Job
-from jobmgrd.router import OWNER, Route, Router, cancel_route
+from jobmgrd.router import Router, cancel_route
+from jobmgrd.routes import OWNER, Route
 from jobmgrd.services.journal_window import Record, Window
 from jobmgrd.store.port import InactiveRow, Store
 from protocol import payload

@@ -7,7 +7,7 @@ from typing import Final
 
 from jobmgrd.call import Call, Value
 from jobmgrd.engine import Engine
-from jobmgrd.router import Route, Scope
+from jobmgrd.routes import Route, Scope
 from jobmgrd.services.lookup import UNKNOWN_ID, active_job, authorize, refuse
 from jobmgrd.services.targets import targets
 from jobmgrd.store.port import Store

@@ -13,7 +13,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from jobmgrd.call import Call
-from jobmgrd.router import OWNER, Route
+from jobmgrd.routes import OWNER, Route
 from protocol import jobid
 from protocol.errors import RpcError
 from protocol.job_info import LookupRequest

@@ -8,7 +8,7 @@ from jobmgrd.call import Call
 from jobmgrd.engine import Engine
 from jobmgrd.jobs.attributes import attributes
 from jobmgrd.jobs.job import Job
-from jobmgrd.router import Route, Scope
+from jobmgrd.routes import Route, Scope
 from protocol.errors import RpcError
 from protocol.job import State
 from protocol.job_manager import ListReply, ListRequest

@@ -8,7 +8,8 @@ from msgspec import Struct
 
 from jobmgrd.call import Call, Empty, Stream
 from jobmgrd.log_ring import LogRing
-from jobmgrd.router import OWNER, Route, Router, cancel_route
+from jobmgrd.router import Router, cancel_route
+from jobmgrd.routes import OWNER, Route
 from protocol.errors import RpcError
 
 _OPENS: Final = ord("<")

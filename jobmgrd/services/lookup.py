@@ -6,7 +6,7 @@ from typing import Final, NoReturn
 
 from jobmgrd.engine import Engine
 from jobmgrd.jobs.job import Job
-from jobmgrd.router import TellingError
+from jobmgrd.routes import TellingError
 from jobmgrd.store.port import InactiveRow, Store, Tombstone
 from protocol.errors import RpcError
 from protocol.job import Result, State

@@ -8,7 +8,7 @@ import msgspec
 from jobmgrd.call import Call, Value
 from jobmgrd.engine import Engine
 from jobmgrd.jobs.job import Job
-from jobmgrd.router import Route, Scope
+from jobmgrd.routes import Route, Scope
 from jobmgrd.services.lookup import UNKNOWN_ID, active_job, authorize, check_room, refuse
 from jobmgrd.store.port import Store
 from protocol.job_manager import MemoRequest

@@ -8,7 +8,8 @@ from typing import Any, Final
 from msgspec import Struct
 
 from jobmgrd.call import Call, Empty
-from jobmgrd.router import OWNER, Route, Router
+from jobmgrd.router import Router
+from jobmgrd.routes import OWNER, Route
 from protocol.errors import RpcError
 
 _WHO: Final = {

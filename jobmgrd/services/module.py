@@ -7,7 +7,7 @@ from typing import Final
 from msgspec import Struct
 
 from jobmgrd.call import Call, Empty
-from jobmgrd.router import OWNER, Route
+from jobmgrd.routes import OWNER, Route
 from protocol.errors import RpcError
 
 RUNNING: Final = 1

@@ -25,7 +25,7 @@ from jobmgrd.plugins import ACCEPT, JobView, Refuse
 from jobmgrd.plugins.alarm import within
 from jobmgrd.plugins.find import find
 from jobmgrd.plugins.guard import HOOKS, Plugin, Source
-from jobmgrd.router import OWNER, Route
+from jobmgrd.routes import OWNER, Route
 from jobmgrd.services.dependency_plan import TYPE, Plan, parse_all, unsupported
 from jobmgrd.services.plugin_requests import PluginRequests
 from protocol.errors import FormatError, RpcError

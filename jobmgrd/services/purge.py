@@ -21,7 +21,7 @@ from jobmgrd.jobs.retention import (
     reason,
     select,
 )
-from jobmgrd.router import OWNER, Route
+from jobmgrd.routes import OWNER, Route
 from jobmgrd.services.lookup import active_job, missing
 from jobmgrd.services.purge_run import PurgeRun
 from jobmgrd.services.purger import Batch, Purger

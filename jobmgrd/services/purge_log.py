@@ -10,7 +10,8 @@ from collections.abc import Callable, Coroutine, Iterable, Sequence
 from typing import Any, Final
 
 from jobmgrd.call import Stream
-from jobmgrd.router import Route, Router, Scope, cancel_route
+from jobmgrd.router import Router, cancel_route
+from jobmgrd.routes import Route, Scope
 from jobmgrd.store.port import Changes, PurgeRecord, Store
 from protocol.errors import RpcError
 from protocol.events import PurgeEvent

@@ -11,7 +11,7 @@ from jobmgrd.call import Call, Empty
 from jobmgrd.engine import Engine
 from jobmgrd.jobs.policy import Policy
 from jobmgrd.jobs.queues import ANONYMOUS, QueueConfig, Queues
-from jobmgrd.router import OWNER, Route, Scope
+from jobmgrd.routes import OWNER, Route, Scope
 from jobmgrd.store.port import Changes, Store, StoreError
 from protocol.errors import FormatError, RpcError
 from protocol.job import State

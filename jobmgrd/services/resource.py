@@ -9,7 +9,7 @@ import msgspec
 from jobmgrd.call import Call, Empty
 from jobmgrd.engine import Engine
 from jobmgrd.jobs import drains
-from jobmgrd.router import Route
+from jobmgrd.routes import Route
 from jobmgrd.services.resource_drain import ResourceDrain
 from protocol import idset, resource_set
 from protocol.resource import SchedStatusReply, StatusReply

@@ -15,7 +15,7 @@ from jobmgrd.engine import Engine
 from jobmgrd.jobs import drains
 from jobmgrd.jobs.drains import Drains, Mode, StateError
 from jobmgrd.jobs.nodes import ranks_of
-from jobmgrd.router import OWNER, Route
+from jobmgrd.routes import OWNER, Route
 from jobmgrd.store.port import Changes, Store
 from protocol import idset
 from protocol.errors import FormatError, RpcError

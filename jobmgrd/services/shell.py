@@ -21,7 +21,8 @@ from jobmgrd.exec.port import Input
 from jobmgrd.input import JobInput
 from jobmgrd.jobs.job import Job
 from jobmgrd.jobs.placement import place
-from jobmgrd.router import Route, Router
+from jobmgrd.router import Router
+from jobmgrd.routes import Route
 from jobmgrd.services.lookup import active_job
 from protocol import taskmap
 from protocol.errors import FormatError, RpcError

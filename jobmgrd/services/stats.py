@@ -7,7 +7,7 @@ from jobmgrd.call import Call, Empty
 from jobmgrd.clock import Clock
 from jobmgrd.engine import Engine
 from jobmgrd.limits import Guard
-from jobmgrd.router import Route, Scope
+from jobmgrd.routes import Route, Scope
 from jobmgrd.services.journal import Journal
 from jobmgrd.services.plugins import Plugins
 from jobmgrd.services.purge import Purge

@@ -8,7 +8,7 @@ from msgspec.structs import asdict
 
 from jobmgrd.call import Call, Empty
 from jobmgrd.commits import Committed
-from jobmgrd.router import OWNER, Route, Scope
+from jobmgrd.routes import OWNER, Route, Scope
 from jobmgrd.store.port import Store, Total
 from protocol.job import Result
 from protocol.retention import OrphanReply, OrphansReply, TotalsReply

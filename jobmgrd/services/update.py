@@ -17,7 +17,7 @@ from jobmgrd.call import Call, Value
 from jobmgrd.engine import Engine
 from jobmgrd.jobs.job import Job
 from jobmgrd.jobs.updates import BANK, CONSTRAINTS, DURATION, NAME, PROJECT, QUEUE, update
-from jobmgrd.router import Route, Scope
+from jobmgrd.routes import Route, Scope
 from jobmgrd.services.lookup import UNKNOWN_ID, active_job, authorize, check_room, refuse
 from jobmgrd.store.port import Store
 from protocol import eventlog

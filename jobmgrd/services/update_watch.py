@@ -14,7 +14,8 @@ from jobmgrd.call import Stream
 from jobmgrd.commits import Committed
 from jobmgrd.engine import Engine
 from jobmgrd.jobs.updates import EVENTS, update
-from jobmgrd.router import Route, Router, Scope, cancel_route
+from jobmgrd.router import Router, cancel_route
+from jobmgrd.routes import Route, Scope
 from jobmgrd.services.job_record import durable, find, value_not_found, visible
 from jobmgrd.store.port import ActiveRow, InactiveRow, Store
 from protocol import eventlog, payload

@@ -6,7 +6,7 @@ from typing import Final
 
 from jobmgrd.call import Call, Value
 from jobmgrd.engine import Engine
-from jobmgrd.router import Route, Scope
+from jobmgrd.routes import Route, Scope
 from jobmgrd.services.lookup import UNKNOWN_JOB, active_job, authorize, check_room, refuse
 from jobmgrd.store.port import Store
 from protocol.errors import RpcError

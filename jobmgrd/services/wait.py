@@ -16,7 +16,8 @@ from jobmgrd.call import PEER_GONE, Call, Peer, Value
 from jobmgrd.engine import Engine
 from jobmgrd.jobs.ending import ending
 from jobmgrd.jobs.job import Job
-from jobmgrd.router import OWNER, Route, Router
+from jobmgrd.router import Router
+from jobmgrd.routes import OWNER, Route
 from jobmgrd.services.list_ import describe
 from jobmgrd.services.lookup import missing
 from jobmgrd.store.port import InactiveRow, Store

@@ -21,7 +21,7 @@ import structlog
 from jobmgrd.access import Access
 from jobmgrd.call import Call, Empty
 from jobmgrd.limits import Guard
-from jobmgrd.router import OWNER, Route
+from jobmgrd.routes import OWNER, Route
 from jobmgrd.transport.local_peer import LocalPeer
 from jobmgrd.turns import Turns
 from protocol.message import Cred, Request

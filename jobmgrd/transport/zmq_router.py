@@ -8,14 +8,14 @@ import zmq
 from msgspec import Struct
 
 from jobmgrd import multipart
-from jobmgrd.call import Gone, PeerGoneError
+from jobmgrd.call import Gone, PeerGoneError, refusal
 from jobmgrd.limits import Guard
 from jobmgrd.publisher import Published
 from jobmgrd.transport.fair_drain import FairDrain
 from jobmgrd.transport.unread import Unread
 from jobmgrd.turns import Turns
 from protocol.errors import MessageError, RpcError
-from protocol.message import FLAG_STREAMING, UNKNOWN, Cred, Request, Response, decode
+from protocol.message import FLAG_STREAMING, Cred, Request, Response, decode
 from protocol.payload import Format
 
 log = structlog.get_logger()
@@ -218,9 +218,7 @@ class ZmqRouter:
         """Answer with an error what the router did not get to see, or in place of an answer."""
         if isinstance(to, Request) and to.noresponse:
             return
-        body = error.text.encode() + b"\0"
-        response = Response(to.topic, body, error.errnum, UNKNOWN, to.matchtag, 0, to.routes)
         try:
-            self._hand_over(multipart.send, response.frames())
+            self._hand_over(multipart.send, refusal(to, error).frames())
         except PeerGoneError:
             log.debug("peer.gone", topic=to.topic)

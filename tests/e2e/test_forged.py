@@ -19,7 +19,7 @@ import pytest
 import zmq
 
 from jobmgrd.client import BlockingClient
-from jobmgrd.router import Route, Scope
+from jobmgrd.routes import Route, Scope
 from protocol.errors import RpcError
 from protocol.job_shell import service
 from protocol.jobspec import from_command

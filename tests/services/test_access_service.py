@@ -8,7 +8,7 @@ from typing import Any, Final
 import pytest
 from msgspec.structs import fields
 
-from jobmgrd.router import OWNER, Route, Scope
+from jobmgrd.routes import OWNER, Route, Scope
 from jobmgrd.services.assembly import Parts
 from jobmgrd.store.port import StoreError
 from protocol.jobspec import from_command
