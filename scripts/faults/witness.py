@@ -25,6 +25,8 @@ from scripts.faults.settings import BASE, toml
 SLOW: Final = 5.0
 """Seconds that a good client may wait for an answer."""
 NODES: Final = "0-4"
+APART: Final = 4
+"""Bits in which an id differs from what mutated messages name."""
 RUN: Final = [
     "submit",
     "depend",
@@ -54,6 +56,8 @@ class Witness:
         """Keep a job to ask for; ids of others that may come to harm."""
         self._token = secrets.token_hex(8)
         self._kept = self._submit(self._token)
+        while self._kept.bit_count() < APART:  # 2**31 is an id, and what messages are changed to
+            self._kept = self._submit(self._token)
         self._rpc("job-manager.pin", id=self._kept, reason="it is asked for")
         return self.victims()
 
@@ -184,7 +188,7 @@ class Witness:
     def victims(self) -> list[int]:
         """Jobs that may come to harm: two that run, one that is held, one that ends at once."""
         return [
-            int(self._rpc("job-ingest.submit", jobspec=spec, urgency=urgency)["id"])
+            self._victim(spec, urgency)
             for spec, urgency in (
                 (real("/bin/cat"), 16),
                 (jobspec("0"), 16),
@@ -192,6 +196,13 @@ class Witness:
                 (jobspec("1ms"), 16),
             )
         ]
+
+    def _victim(self, spec: dict[str, Any], urgency: int) -> int:
+        """A job from whose id a turned bit does not lead to the one that is kept."""
+        while True:
+            id = int(self._rpc("job-ingest.submit", jobspec=spec, urgency=urgency)["id"])
+            if (id ^ self._kept).bit_count() >= APART:
+                return id
 
     def after_restart(self) -> Iterator[str]:
         """Whatever is wrong with what a daemon finds that was killed under attack."""
