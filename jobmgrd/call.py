@@ -13,6 +13,9 @@ from protocol import payload
 from protocol.errors import ENODATA, RpcError
 from protocol.message import FLAG_STREAMING, Cred, Request, Response
 
+SMALL: Final = 1024
+"""Bytes of a request that are not counted: it is held to the number of requests."""
+
 Value: TypeAlias = Struct | Mapping[str, Any] | None
 Gone: TypeAlias = Callable[[], bool]
 """Whether a response has left the daemon's memory: its peer took it, or is no more."""
@@ -76,7 +79,7 @@ class Meter(Protocol):
 class Call:
     """One request under way. It is answered exactly once."""
 
-    __slots__ = ("_answered", "_outlet", "_request", "began", "format", "meter", "peer")
+    __slots__ = ("_answered", "_outlet", "_request", "began", "format", "meter", "peer", "weight")
 
     def __init__(self, outlet: "Outlet", request: Request, peer: Peer) -> None:
         self._outlet = outlet
@@ -85,7 +88,10 @@ class Call:
         self.meter: Meter | None = None
         self.began = 0.0  # for the meter
         self.peer = peer
-        self.format = payload.format_of(request.payload) if request.payload else peer.format
+        body = request.payload
+        self.format = payload.format_of(body) if body else peer.format
+        self.weight = len(body) if body and len(body) > SMALL else 0
+        """Bytes that it holds while it is under way."""
 
     @property
     def topic(self) -> str:

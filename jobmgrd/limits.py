@@ -23,6 +23,7 @@ class Limits(Struct, frozen=True):
     streams: int = 65536
     subscriptions: int = 1024
     message_size: int = 4 * 2**20
+    request_bytes: int = 64 * 2**20
     queued_bytes: int = 64 * 2**20
     active_jobs: int = UNLIMITED
     eventlog: int = 2**20
@@ -48,6 +49,11 @@ LIMITS: Final[Mapping[str, Limit]] = {
     ),
     "message_size": Limit(
         "[rpc] max-message-size", errno.EMSGSIZE, "a request may have {} bytes"
+    ),
+    "request_bytes": Limit(
+        "[rpc] request-bytes-per-peer",
+        errno.EAGAIN,
+        "requests of more than {} bytes of this client are under way",
     ),
     "queued_bytes": Limit(
         "[rpc] queued-bytes-per-peer",

@@ -58,6 +58,7 @@ class Router:
         self._private = False
         self._streams: dict[Peer, dict[int, Stream]] = {}
         self._waiting: dict[Peer, int] = {}  # requests that are answered later
+        self._held: dict[Peer, int] = {}  # bytes of theirs, and of streams
         self._releases: list[Callable[[Peer], None]] = []
         self._expels: list[Callable[[Callable[[object], bool]], None]] = []
         self.resolvers: list[Callable[[str, Cred], Route | None]] = []
@@ -116,6 +117,8 @@ class Router:
                 role = self._roles[request.topic]
             if not request.cred.rolemask & role:
                 raise self._forbidden(route)
+            if call.weight:
+                self._check_room(call)
             streaming = request.streaming if route.streaming is None else route.streaming
             if streaming:
                 self._dispatch_stream(route, request, call)
@@ -152,20 +155,38 @@ class Router:
             raise self.guard.refuse("streams")
         body = _body(request, route)
         streams[call.matchtag] = call
+        if call.weight:
+            self._hold(call)
         self._streams[call.peer] = streams
         result = cast("StreamHandler", route.handler)(call, body)
         if result is not None:
             self._spawn(self._run_stream(call, result))
 
+    def _check_room(self, call: Call) -> None:
+        """Refuse a request that would have its sender hold too much; a single one always may."""
+        held = self._held.get(call.peer, 0)
+        if held and held + call.weight > self.guard.limits.request_bytes:
+            raise self.guard.refuse("request_bytes")
+
+    def _hold(self, call: Call) -> None:
+        self._held[call.peer] = self._held.get(call.peer, 0) + call.weight
+
+    def _let_go(self, call: Call) -> None:
+        left = self._held.pop(call.peer, 0) - call.weight
+        if left > 0:
+            self._held[call.peer] = left
+
     def _answer_later(self, call: Call, result: Awaitable[Value]) -> None:
         self._waiting[call.peer] = self._waiting.get(call.peer, 0) + 1
+        if call.weight:
+            self._hold(call)
         if isinstance(result, asyncio.Future):
             result.add_done_callback(lambda future: self._answer_future(call, future))
         else:
             self._spawn(self._answer_coroutine(call, cast("Coroutine[Any, Any, Value]", result)))
 
     def _answer_future(self, call: Call, future: "asyncio.Future[Value]") -> None:
-        self._answered(call.peer)
+        self._answered(call)
         if future.cancelled():
             call.fail(RpcError(errno.ECANCELED, "the daemon is stopping"))
         elif isinstance(error := future.exception(), PeerGoneError):
@@ -186,13 +207,15 @@ class Router:
         except Exception as error:  # noqa: BLE001 - the one place that answers them
             self._refuse(call, error)
         finally:
-            self._answered(call.peer)
+            self._answered(call)
 
-    def _answered(self, peer: Peer) -> None:
+    def _answered(self, call: Call) -> None:
         """One request of a peer less waits."""
-        left = self._waiting.pop(peer, 0) - 1
+        left = self._waiting.pop(call.peer, 0) - 1
         if left > 0:
-            self._waiting[peer] = left
+            self._waiting[call.peer] = left
+        if call.weight:
+            self._let_go(call)
 
     async def _run_stream(self, stream: Stream, result: Coroutine[Any, Any, None]) -> None:
         try:
@@ -265,6 +288,8 @@ class Router:
         if streams is None or streams.get(stream.matchtag) is not stream:
             return  # it was refused before it began
         del streams[stream.matchtag]
+        if stream.weight:
+            self._let_go(stream)
         if not streams:
             del self._streams[stream.peer]
         if stream.on_close is not None:

@@ -50,6 +50,7 @@ class Rpc(Table, frozen=True):
     max_message_size: Annotated[int, kinds.size(low=4096), RESTART] = 4 * 2**20
     requests_per_peer: Annotated[int, kinds.count(low=1, high=PEER_MAX)] = 65536
     streams_per_peer: Annotated[int, kinds.count(low=1, high=PEER_MAX)] = 65536
+    request_bytes_per_peer: Annotated[int, kinds.size(low=4096)] = 64 * 2**20
     queued_bytes_per_peer: Annotated[int, kinds.size(low=4096)] = 64 * 2**20
 
 
@@ -254,6 +255,7 @@ class Config(Table, frozen=True):
             streams=self.rpc.streams_per_peer,
             subscriptions=self.events.subscriptions_per_peer,
             message_size=self.rpc.max_message_size,
+            request_bytes=self.rpc.request_bytes_per_peer,
             queued_bytes=self.rpc.queued_bytes_per_peer,
             active_jobs=self.job_manager.active_jobs_per_user,
             eventlog=self.job_manager.eventlog_size_per_job,

@@ -59,6 +59,7 @@ GOOD: Final[Sequence[tuple[Place, Sequence[Any]]]] = (
     (("events", "job-state"), (True, False)),
     (("rpc", "streams-per-peer"), (64, 1024)),
     (("rpc", "requests-per-peer"), (64, 1024)),
+    (("rpc", "request-bytes-per-peer"), ("64k", "1M")),
     (("exec", "kill-timeout"), ("1s", "10s")),
     (("unknown",), ({"a": 1},)),
 )

@@ -41,6 +41,7 @@ LIMITS: Final = """
 requests-per-peer = 2
 streams-per-peer = 2
 max-message-size = "64k"
+request-bytes-per-peer = "40k"
 queued-bytes-per-peer = "100k"
 """
 CONFIG: Final = f"""
@@ -140,6 +141,34 @@ def test_requests_under_way(limited: Limited, way: str) -> None:
             assert {(answer.tag, answer.errnum) for answer in answers} == {(1, 0), (2, 0)}
             assert ask(client, "job-list.list-id", now) == (0, "")
     assert limited.refused() - before == {"requests": 1}
+
+
+@pytest.mark.parametrize("way", EVERYWHERE)
+def test_bytes_of_requests_and_streams_under_way(limited: Limited, way: str) -> None:
+    """A large one is refused while one waits, and while a stream is open that began with one."""
+    with limited.daemon.client() as other:
+        id = submit(other)
+    before, large = limited.refused(), {"pad": "x" * 30_000}
+    text = (
+        "requests of more than 40960 bytes of this client are under way:"
+        " the limit of [rpc] request-bytes-per-peer"
+    )
+    with closing(limited.client(way)) as client:
+        client.send("job-list.list-id", {"id": id, "attrs": [], "state": 64, **large}, 1)
+        assert ask(client, "job-manager.ping", large) == (errno.EAGAIN, text)
+        assert ask(client, "job-manager.ping", {}) == (0, "")
+        with closing(limited.client(way)) as other_client:
+            assert ask(other_client, "job-manager.ping", large) == (0, "")
+        limited.cancel(id)
+        assert await_tag(client, 1).errnum == 0
+        client.send("job-list.job-stats", large, 2, FLAG_STREAMING)
+        assert await_tag(client, 2).errnum == 0
+        assert ask(client, "job-manager.ping", large) == (errno.EAGAIN, text)
+        client.send("job-list.job-stats-cancel", {"matchtag": 2}, 3)
+        assert await_errnum(client, 2) == ENODATA
+        assert await_tag(client, 3).errnum == 0
+        assert ask(client, "job-manager.ping", large) == (0, "")
+    assert limited.refused() - before == {"request_bytes": 2}
 
 
 @pytest.mark.parametrize("way", EVERYWHERE)
