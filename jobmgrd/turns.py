@@ -23,6 +23,8 @@ TICK: Final = 0.001
 """Seconds after which those who wait are looked at again."""
 SHARE: Final = 0.2
 """The part of the time that they get meanwhile."""
+DEBT_MAX: Final = 0.05
+"""Seconds that several of them make the next one wait, at most, if each is shorter."""
 PEERS_MAX: Final = 4096
 """So many clients are remembered; then all are seen as for the first time."""
 
@@ -73,5 +75,7 @@ class Turns:
     def took(self, began: float) -> float:
         """Such a request was handled from `began` on; the time that it is."""
         now = monotonic()
-        self._free = max(self._free, now) + (now - began) * (1 / SHARE - 1)
+        if self.slow(now):
+            wait = (now - began) * (1 / SHARE - 1)
+            self._free = min(max(self._free, now) + wait, now + max(wait, DEBT_MAX))
         return now

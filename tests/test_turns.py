@@ -5,7 +5,7 @@ from itertools import pairwise
 import pytest
 
 from jobmgrd import turns as module
-from jobmgrd.turns import HOLD, PEERS_MAX, QUICK, SHARE, TIMES, Turns
+from jobmgrd.turns import DEBT_MAX, HOLD, PEERS_MAX, QUICK, SHARE, TIMES, Turns
 
 ROUND_TRIP = QUICK / 10
 
@@ -72,6 +72,31 @@ def test_those_who_wait_have_their_share_of_the_time(fake_clock: list[float]) ->
     assert len(began) > 2
     assert all(after - before >= 0.001 / SHARE - 1e-9 for before, after in pairwise(began))
     assert turns.delay(fake_clock[-1]) == 0
+
+
+def test_what_was_done_while_nobody_was_quick_is_not_owed(fake_clock: list[float]) -> None:
+    """A list of ten seconds does not wait for as many times that."""
+    turns = Turns()
+    for n in range(1000):
+        fake_clock.append((n + 1) * 0.01)
+        turns.took(n * 0.01)
+    now = come(turns, "quick", ROUND_TRIP, TIMES + 1, now=fake_clock[-1])
+    assert turns.waits("bulk", now)
+    assert turns.may(now)
+
+
+def test_what_is_owed_has_a_bound(fake_clock: list[float]) -> None:
+    """Whatever had to be handled all the same; a long piece owes for itself."""
+    turns = Turns()
+    now = come(turns, "quick", ROUND_TRIP, TIMES + 1)
+    fake_clock.append(now)
+    for _ in range(1000):
+        turns.took(now - 0.001)
+    assert not turns.may(now + 0.9 * DEBT_MAX)
+    assert turns.may(now + 1.1 * DEBT_MAX)
+    turns.took(now - 1.0)
+    assert turns.may(now + 1.1 * (1 / SHARE - 1))
+    assert not turns.may(now + 0.9 * (1 / SHARE - 1))
 
 
 def test_clients_beyond_number_are_forgotten() -> None:
