@@ -3,7 +3,7 @@
 A Call is answered exactly once; a Stream takes any number of values, then one end.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any, Final, Protocol, TypeAlias
 
 from msgspec import Struct
@@ -39,6 +39,10 @@ class Peer(Protocol):
     @property
     def format(self) -> payload.Format:
         """What a response is encoded in if its request had no payload."""
+
+    @property
+    def sender(self) -> Hashable:
+        """What jobmgrd.turns knows it as."""
 
     def send(self, response: Response) -> None:
         """Hand a response over to the peer. Raises PeerGoneError."""

@@ -76,7 +76,7 @@ class Lanes:
                     async with self._turn(peer, fresh=not begun):
                         begun = True
                         try:
-                            piece = await self._made(pieces)
+                            piece = await self._made(peer, pieces)
                         except StopAsyncIteration:
                             return
                     yield piece
@@ -104,16 +104,17 @@ class Lanes:
         finally:
             self._pass_on()
 
-    async def _made(self, pieces: AsyncGenerator[T, None]) -> T:
-        """The next piece, once nobody is quick or the last one was long enough ago."""
-        delay = self._turns.delay(monotonic())
-        if delay:
-            await asyncio.sleep(delay)
+    async def _made(self, peer: Peer, pieces: AsyncGenerator[T, None]) -> T:
+        """The next piece, once nobody else is quick or the last one was long enough ago."""
         began = monotonic()
+        if self._turns.waits(peer.sender, began):
+            await asyncio.sleep(self._turns.delay(began))
+            began = monotonic()
         try:
             return await anext(pieces)
         finally:
-            self._turns.took(began)
+            if self._turns.waits(peer.sender, began):
+                self._turns.took(began)
 
     async def _wait(self, peer: Peer, lane: _Lane, *, fresh: bool) -> None:
         """Wait until the turn is passed on to an answer to this peer."""

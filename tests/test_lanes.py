@@ -65,7 +65,10 @@ async def test_an_answer_that_is_given_up_leaves_its_lane() -> None:
     assert not lanes._busy
 
 
-async def test_pieces_wait_while_somebody_is_quick(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("quick", "waits"), [("somebody", 1), (BenchPeer.sender, 0)])
+async def test_pieces_wait_while_somebody_else_is_quick(
+    quick: str, waits: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """As long as the last piece says; then they go on."""
     turns, work = Turns(), Work()
     slept: list[float] = []
@@ -78,11 +81,11 @@ async def test_pieces_wait_while_somebody_is_quick(monkeypatch: pytest.MonkeyPat
         await sleep(0)
 
     for n in range(TIMES + 1):
-        turns.came("quick", n * 1e-4)
+        turns.came(quick, n * 1e-4)
     turns._until = turns._free = float("inf")
     monkeypatch.setattr(asyncio, "sleep", note)
     assert await taken(Lanes(turns), BenchPeer(), work.pieces("long")) == PIECES
-    assert len(slept) == 1
+    assert len(slept) == waits
 
 
 async def test_a_turn_that_comes_to_who_is_given_up_is_passed_on() -> None:

@@ -30,6 +30,7 @@ class Peer:
     """A peer that keeps what it is sent, until it has gone."""
 
     format = Format.MSGPACK
+    sender = "peer"
 
     def __init__(self) -> None:
         self.received: list[Response] = []

@@ -88,6 +88,11 @@ class LocalPeer(asyncio.BufferedProtocol):
         self.cred = UNKNOWN
         self.waiting_max = WAITING_MAX
 
+    @property
+    def sender(self) -> "LocalPeer":
+        """See Peer."""
+        return self
+
     # --- the connection's life ------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:

@@ -50,6 +50,11 @@ class ZmqPeer(Struct, frozen=True):
         """See Peer."""
         return Format.MSGPACK
 
+    @property
+    def sender(self) -> bytes:
+        """See Peer."""
+        return self.identity
+
     def send(self, response: Response) -> None:
         """See Peer."""
         self.transport.send(response)

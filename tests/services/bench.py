@@ -52,6 +52,7 @@ class Peer:
     """A peer that keeps what it is sent, up to a bound, as a transport's."""
 
     format = Format.MSGPACK
+    sender = "peer"
 
     def __init__(self, bound: int = 1_000_000, *, reads: bool = True) -> None:
         self.received: list[Response] = []
