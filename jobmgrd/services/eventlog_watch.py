@@ -86,9 +86,9 @@ class EventlogWatch:
         self._watches.setdefault(job.id, []).append(watch)
         stream.on_close = lambda: self._forget(job.id, watch)
         if request.path == OUTPUT:
-            return self._catch_up(watch, job.id, self._store.output, job.output_lines)
+            return self._catch_up(watch, stream, self._store.output, job.id, job.output_lines)
         if request.path == INPUT:
-            return self._catch_up(watch, job.id, self._store.input, job.input_lines)
+            return self._catch_up(watch, stream, self._store.input, job.id, job.input_lines)
         lines: Sequence[bytes] = ()
         if request.path == MAIN:
             lines = job.entries[: job.committed]
@@ -100,28 +100,43 @@ class EventlogWatch:
     async def _send_kept(self, stream: Stream, request: WatchRequest) -> None:
         row = await find(self._engine, self._store, request.id, stream.cred)
         watch = _Watch(stream, request)
-        await watch.send_pages(await self._kept(row, request.path))
+        await watch.send_pages(await self._kept(stream, row, request.path))
         watch.begin(_Lines(()))
         watch.end()
 
-    async def _kept(self, row: ActiveRow | InactiveRow, path: str) -> Sequence[bytes]:
+    async def _kept(
+        self, stream: Stream, row: ActiveRow | InactiveRow, path: str
+    ) -> Sequence[bytes]:
         if path == MAIN:
             return row.eventlog.splitlines(keepends=True)
         if path == EXEC:
             return derive(rows.replay(row), eventlog.decode(row.eventlog))
         if path == OUTPUT:
-            return (await self._store.output(row.id)).splitlines(keepends=True)
-        if path == INPUT and (lines := (await self._store.input(row.id)).splitlines(keepends=True)):
+            return await self._read(stream, self._store.output, row.id)
+        if path == INPUT and (lines := await self._read(stream, self._store.input, row.id)):
             return lines
         raise value_not_found(path)
 
-    async def _catch_up(self, watch: "_Watch", id: int, read: _Read, durable: int) -> None:
+    async def _read(self, stream: Stream, read: _Read, id: int) -> Sequence[bytes]:
+        """What is kept of a job's output or input.
+
+        Raises:
+            RpcError: the job ended and was purged meanwhile, if nothing is.
+        """
+        data = await read(id)
+        if not data:
+            await find(self._engine, self._store, id, stream.cred)
+        return data.splitlines(keepends=True)
+
+    async def _catch_up(
+        self, watch: "_Watch", stream: Stream, read: _Read, id: int, durable: int
+    ) -> None:
         """Send the lines that were durable when the watch began, then what was held back since.
 
         Little can be held back: it comes from the writer that this waits for.
         """
-        kept = await read(id)
-        await watch.send_pages(kept.splitlines(keepends=True)[:durable])
+        kept = await self._read(stream, read, id)
+        await watch.send_pages(kept[:durable])
         watch.begin(_Lines(()))
 
     def _forget(self, id: int, watch: "_Watch") -> None:

@@ -154,6 +154,39 @@ async def test_output_that_a_commit_carries_meanwhile_is_told_once(
     assert seen(peer, matchtag) == ["header", "data"]
 
 
+@pytest.mark.parametrize("ended", [False, True])
+async def test_output_that_a_purge_takes_away_meanwhile_is_not_told_as_none(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, ended: bool
+) -> None:
+    """Of a job that was active, or kept, as the watch came: it ends as that of a purged one."""
+    id = await bench.started()
+    write(bench, id, b"hi\n")
+    await bench.settle()
+    read, purged = bench.store.output, asyncio.Event()
+
+    async def late(id: int) -> bytes:
+        await purged.wait()
+        return await read(id)
+
+    monkeypatch.setattr(bench.store, "output", late)
+    if ended:
+        bench.executor.finish(id)
+        await bench.until(lambda: id not in bench.engine.jobs)
+    peer = Peer()
+    matchtag = bench.send(peer, WATCH, {"id": id, "path": "guest.output"}, stream=True)
+    await bench.settle()
+    if not ended:
+        write(bench, id, b"", eof=True)
+        bench.executor.finish(id)
+        await bench.until(lambda: id not in bench.engine.jobs)
+    await bench.purge(id)
+    purged.set()
+    await bench.until(lambda: peer.end(matchtag))
+    (answer,) = peer.of(matchtag)
+    assert answer.errnum == errno.ENOENT
+    assert "it was purged at" in answer.error_text
+
+
 async def test_waitcreate_waits_until_the_job_ends(bench: Bench) -> None:
     """RFC 41: a job that becomes inactive ends every watch."""
     id = await bench.started()
