@@ -13,8 +13,7 @@ from msgspec import Struct
 from jobmgrd.client.errors import ConnectionLostError
 from protocol.errors import ENODATA, MessageError, RpcError
 from protocol.message import FLAG_NORESPONSE, FLAG_STREAMING, Request, Response, decode
-from protocol.payload import decode as decode_payload
-from protocol.payload import decode_as, encode
+from protocol.payload import convert, decode_answer, encode
 
 MATCHTAG_MAX: Final = 0xFFFFFFFF
 
@@ -129,6 +128,5 @@ def value(response: Response, reply: type[T] | None) -> T | dict[str, Any]:
     Raises:
         PayloadError: it does not decode as that.
     """
-    if reply is None:
-        return decode_payload(response.payload)
-    return decode_as(response.payload, reply)
+    answer = decode_answer(response.payload)
+    return answer if reply is None else convert(answer, reply)

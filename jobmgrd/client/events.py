@@ -21,8 +21,7 @@ from msgspec import Struct
 from protocol import message
 from protocol.errors import MessageError, RpcError
 from protocol.events import READY
-from protocol.payload import decode as decode_payload
-from protocol.payload import encode
+from protocol.payload import decode_answer, encode
 
 SUBSCRIBE: Final = "event.subscribe"
 _SEQUENCES: Final = 1 << 32
@@ -87,7 +86,7 @@ class Feed:
             self._confirm(event)
             return None
         missed = self._missed(event.sequence)
-        return Event(event.topic, decode_payload(event.payload), event.sequence, missed)
+        return Event(event.topic, decode_answer(event.payload), event.sequence, missed)
 
     def _answered(self, response: message.Response) -> None:
         if response.errnum and response.topic == SUBSCRIBE:

@@ -3,6 +3,7 @@
 import gc
 import json
 import struct
+from contextlib import suppress
 from typing import Any
 
 import msgpack
@@ -19,6 +20,7 @@ from protocol.payload import (
     Format,
     convert,
     decode,
+    decode_answer,
     decode_as,
     encode,
     format_of,
@@ -58,6 +60,39 @@ def nested(depth: int, *, arrays: bool) -> bytes:
     if arrays:
         return b"\x81\xa1a" + b"\x91" * (depth - 1) + b"\xc0"
     return b"\x81\xa1a" * depth + b"\xc0"
+
+
+class TestAnswer:
+    """What the daemon wrote is read as what others wrote, without their limits."""
+
+    @given(MAPS, st.sampled_from(Format))
+    def test_map(self, value: dict[str, Any], format: Format) -> None:
+        """In both formats."""
+        assert decode_answer(encode(value, format)) == value
+
+    @pytest.mark.parametrize("payload", [None, b"", b"\x80", b"{}", b"{}\0"])
+    def test_nothing_is_an_empty_map(self, payload: bytes | None) -> None:
+        """As from others."""
+        assert decode_answer(payload) == {}
+
+    @pytest.mark.parametrize("format", Format)
+    def test_a_list_of_many_jobs(self, format: Format) -> None:
+        """It has as many maps as there are jobs, and then some."""
+        jobs = [{"id": n, "annotations": {}} for n in range(CONTAINERS_MAX)]
+        assert decode_answer(encode({"jobs": jobs}, format)) == {"jobs": jobs}
+        assert gc.isenabled()
+
+    @given(st.binary(max_size=50))
+    def test_anything_else(self, payload: bytes) -> None:
+        """Other bytes are read, or refused by name."""
+        with suppress(PayloadError):
+            assert isinstance(decode_answer(payload), dict)
+
+    @pytest.mark.parametrize("arrays", [False, True])
+    def test_deep(self, arrays: bool) -> None:
+        """Beyond all depth."""
+        with pytest.raises(PayloadError, match="deeper"):
+            decode_answer(nested(100_000, arrays=arrays))
 
 
 class TestFormat:
