@@ -131,12 +131,13 @@ async def _in_memory(jobs: Sequence[Job], selection: "_Selection") -> Sequence[J
     found: dict[State, list[Job]] = {State.PENDING: [], State.RUNNING: [], State.INACTIVE: []}
     looks = _looks(selection.constraint, found)
     for first in range(0, len(jobs), SCAN):
+        if first:
+            await asyncio.sleep(0)
         for job in jobs[first : first + SCAN]:
             if (look := looks.get(job.state)) and job.committed:
                 add, matches = look
                 if matches is None or matches(job):
                     add(job)
-        await asyncio.sleep(0)
     pending, running, ended = found.values()
     pending.sort(key=attrgetter("id"))
     pending.sort(key=attrgetter("priority"), reverse=True)

@@ -36,8 +36,10 @@ MARK: Final = 0.01
 """Seconds for which that is remembered."""
 MARKS_MAX: Final = 1024
 HELD_MAX: Final = 64
-"""Messages that wait here; once there are more than half of it, some are handled while there is
-time, and beyond it some at once."""
+"""Messages that wait here; beyond, some are handled at once."""
+MANY: Final = 48
+"""From so many on, some are handled while a quick client thinks, until there are few."""
+FEW: Final = 32
 GAP: Final = 0.0001
 """Seconds that a quick client takes to ask again, about."""
 
@@ -152,12 +154,11 @@ class FairDrain:
 
     def _go_on(self, now: float) -> None:
         """Handle of what waits what may be handled now, the oldest first."""
-        held, turns, until = self._held, self._turns, now + GAP
+        held, turns = self._held, self._turns
+        until = now + GAP if len(held) > MANY else now
         loop = asyncio.get_running_loop()
         loop.call_soon(self._deferred_begins)
-        while held and (
-            turns.may(now) or not turns.slow(now) or (len(held) > HELD_MAX // 2 and now < until)
-        ):
+        while held and (turns.may(now) or not turns.slow(now) or (len(held) > FEW and now < until)):
             began = monotonic()
             self._take(held.popleft())
             now = turns.took(began)

@@ -72,6 +72,7 @@ class LocalPeer(asyncio.BufferedProtocol):
 
     def __init__(self, server: Server) -> None:
         self._server = server
+        self.sender = object()  # outlives it in jobmgrd.turns
         self._splitter = stream.Splitter(OVERSIZE * server.max_message_size)
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
@@ -87,11 +88,6 @@ class LocalPeer(asyncio.BufferedProtocol):
         self.pid = self.userid = 0  # as the kernel says
         self.cred = UNKNOWN
         self.waiting_max = WAITING_MAX
-
-    @property
-    def sender(self) -> "LocalPeer":
-        """See Peer."""
-        return self
 
     # --- the connection's life ------------------------------------------------------------------
 
@@ -143,7 +139,7 @@ class LocalPeer(asyncio.BufferedProtocol):
 
     def _go_on(self) -> None:
         turns, now = self._server.turns, monotonic()
-        if turns.waits(self, now):
+        if turns.waits(self.sender, now):
             if turns.may(now):
                 self._handle()
                 turns.took(now)
@@ -166,12 +162,12 @@ class LocalPeer(asyncio.BufferedProtocol):
                 self._take(frames)
                 handled += 1
                 now = monotonic()
-                if now > until or (handled > 1 and turns.waits(self, now)):
+                if now > until or (handled > 1 and turns.waits(self.sender, now)):
                     self._put_off()
                     break
             else:
                 if handled == 1 and not self._behind:
-                    turns.came(self, now)
+                    turns.came(self.sender, now)
                 self._messages, self._behind = None, False
         except MessageError as error:
             self._server.malformed += 1
@@ -186,7 +182,7 @@ class LocalPeer(asyncio.BufferedProtocol):
         self._behind = True
         if self._transport is not None:
             self._transport.pause_reading()
-            slow = self._server.turns.waits(self, monotonic())
+            slow = self._server.turns.waits(self.sender, monotonic())
             self._loop.call_later(TICK if slow else 0.0, self._go_on)
 
     def _read_on(self) -> None:
