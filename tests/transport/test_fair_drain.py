@@ -138,17 +138,23 @@ async def test_all_is_taken_in_order_when_nobody_is_quick(served: Served) -> Non
     assert not served.drain._held
 
 
-async def test_what_is_piled_up_stays_unread_while_another_is_quick(
-    served: Served, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A few are taken for each request of the other, which is answered at once; later the rest."""
-    monkeypatch.setattr(fair_drain, "TICK", 60.0)
+async def leave_unread(served: Served) -> "zmq.Socket[bytes]":
+    """Have one pile up requests while another, which is given, is quick."""
     greedy, quick = served.client(b"greedy"), served.client(b"quick")
     served.drain.open()
     await asyncio.to_thread(ask, quick, 0)
     served.turns.quick = b"quick"
     pile(greedy, PILE)
     await served.until_taken(b"greedy", RUN - 1)
+    return quick
+
+
+async def test_what_is_piled_up_stays_unread_while_another_is_quick(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A few are taken for each request of the other, which is answered at once; later the rest."""
+    monkeypatch.setattr(fair_drain, "TICK", 60.0)
+    quick = await leave_unread(served)
     rounds = 50
     for n in range(1, rounds):
         assert await asyncio.to_thread(ask, quick, n) == b"%d" % n
@@ -166,12 +172,7 @@ async def test_what_is_sent_has_no_more_read_while_all_is_left_unread(
 ) -> None:
     """A request of somebody else is still noticed, and not only by the clock."""
     monkeypatch.setattr(fair_drain, "TICK", 60.0)
-    greedy, quick = served.client(b"greedy"), served.client(b"quick")
-    served.drain.open()
-    await asyncio.to_thread(ask, quick, 0)
-    served.turns.quick = b"quick"
-    pile(greedy, PILE)
-    await served.until_taken(b"greedy", RUN - 1)
+    quick = await leave_unread(served)
     await asyncio.to_thread(ask, quick, 1)
     read = len(served.of(b"greedy")) + len(served.drain._held)
     answers = 50
