@@ -231,6 +231,8 @@ class _Watch:
 
     def begin(self, lines: _Lines) -> None:
         """Send the rest of what there is, say so if asked, and go on with what was held back."""
+        if not self._stream.open:
+            return
         self._send(lines)
         if self._sentinel_due:
             self._stream.send(None)

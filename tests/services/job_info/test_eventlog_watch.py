@@ -154,6 +154,38 @@ async def test_output_that_a_commit_carries_meanwhile_is_told_once(
     assert seen(peer, matchtag) == ["header", "data"]
 
 
+class LateOutput:
+    """Has a store read output only once the test says so."""
+
+    def __init__(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._read = bench.store.output
+        self.now = asyncio.Event()
+        monkeypatch.setattr(bench.store, "output", self._output)
+
+    async def _output(self, id: int) -> bytes:
+        await self.now.wait()
+        return await self._read(id)
+
+
+async def test_a_watch_that_is_canceled_before_it_was_told_anything_ends_without_a_fault(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also if there was news meanwhile, which is not the beginning of the output."""
+    id = await bench.started()
+    write(bench, id, b"hi\n")
+    await bench.settle()
+    late = LateOutput(bench, monkeypatch)
+    peer = Peer()
+    matchtag = bench.send(peer, WATCH, {"id": id, "path": "guest.output"}, stream=True)
+    write(bench, id, b"ho\n")
+    await bench.settle()
+    bench.send(peer, f"{WATCH}-cancel", {"matchtag": matchtag})
+    late.now.set()
+    await bench.settle()
+    assert peer.end(matchtag) == (errno.ENODATA, "")
+    assert bench.router.errors == 0
+
+
 @pytest.mark.parametrize("ended", [False, True])
 async def test_output_that_a_purge_takes_away_meanwhile_is_not_told_as_none(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, ended: bool
@@ -162,13 +194,7 @@ async def test_output_that_a_purge_takes_away_meanwhile_is_not_told_as_none(
     id = await bench.started()
     write(bench, id, b"hi\n")
     await bench.settle()
-    read, purged = bench.store.output, asyncio.Event()
-
-    async def late(id: int) -> bytes:
-        await purged.wait()
-        return await read(id)
-
-    monkeypatch.setattr(bench.store, "output", late)
+    late = LateOutput(bench, monkeypatch)
     if ended:
         bench.executor.finish(id)
         await bench.until(lambda: id not in bench.engine.jobs)
@@ -180,7 +206,7 @@ async def test_output_that_a_purge_takes_away_meanwhile_is_not_told_as_none(
         bench.executor.finish(id)
         await bench.until(lambda: id not in bench.engine.jobs)
     await bench.purge(id)
-    purged.set()
+    late.now.set()
     await bench.until(lambda: peer.end(matchtag))
     (answer,) = peer.of(matchtag)
     assert answer.errnum == errno.ENOENT
