@@ -17,6 +17,7 @@ from typing import Any, Final
 import tomli
 
 from jobmgrd.client import BlockingClient, RpcError
+from jobmgrd.client.errors import RpcTimeoutError
 from jobmgrd.config import ConfigError, check
 from protocol.duration import parse as seconds_of
 from scripts.faults.requests import EVERYBODY, PENDING_OR_RUNNING, jobspec, real
@@ -155,7 +156,19 @@ class Witness:
                     self._rpc("job-manager.unpin", id=pin["id"])
 
     def _cleared(self) -> None:
-        """Cancel all jobs, and wait until they are no more: a failed epilog drains nodes."""
+        """Cancel all jobs, and wait until they are no more: a failed epilog drains nodes.
+
+        Twice, if need be: a submit that waits for a look at its dependencies is taken later than
+        what was asked after it, and on drained nodes its job would wait for ever.
+        """
+        self._cancel_all()
+        try:
+            self._client.rpc("job-manager.drain", timeout=SLOW)
+        except RpcTimeoutError:
+            self._cancel_all()
+            self._rpc("job-manager.drain")
+
+    def _cancel_all(self) -> None:
         self._rpc(
             "job-manager.raiseall",
             dry_run=False,
@@ -164,7 +177,6 @@ class Witness:
             severity=0,
             type="cancel",
         )
-        self._rpc("job-manager.drain")
 
     def _served(self) -> Iterator[str]:
         """A job has to run, and to be told of as it was submitted."""
