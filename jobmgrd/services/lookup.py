@@ -15,6 +15,8 @@ from protocol.message import Cred
 UNKNOWN_JOB: Final = "unknown job"
 UNKNOWN_ID: Final = RpcError(errno.ENOENT, "unknown job id")
 INACTIVE: Final = "job is inactive"
+TIME_MAX: Final = 253_402_300_799.0
+"""The last second of the year 9999."""
 
 
 def active_job(engine: Engine, id: int) -> Job | None:
@@ -71,8 +73,8 @@ def _telling(userid: int | None, cred: Cred | None, error: RpcError, plain: RpcE
 
 
 def written(t: float) -> str:
-    """A UNIX time as people read it in a text of ours, in UTC (RFC 3339)."""
-    return datetime.fromtimestamp(t, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    """A UNIX time as people read it in a text of ours, in UTC (RFC 3339), which ends with 9999."""
+    return datetime.fromtimestamp(min(t, TIME_MAX), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def check_room(engine: Engine, job: Job) -> None:

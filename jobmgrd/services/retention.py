@@ -22,7 +22,7 @@ from jobmgrd.jobs.retention import standing as standing_of
 from jobmgrd.jobs.rules import Generation, Rule, RuleSet
 from jobmgrd.routes import OWNER, Route
 from jobmgrd.services.holds import Holds
-from jobmgrd.services.lookup import UNKNOWN_JOB, missing, written
+from jobmgrd.services.lookup import TIME_MAX, UNKNOWN_JOB, missing, written
 from jobmgrd.store.port import (
     Changes,
     Facts,
@@ -171,6 +171,8 @@ class Retention:
         now = self._clock()
         if request.until and request.until <= now:
             raise RpcError(errno.EINVAL, "a pin cannot end in the past")
+        if request.until > TIME_MAX:
+            raise RpcError(errno.EINVAL, "a pin cannot end after the year 9999")
         if request.id not in self._pins and len(self._pins) >= PINS_MAX:
             raise RpcError(errno.ENOSPC, f"there are {PINS_MAX} pins already")
         await self._require(request.id)

@@ -12,7 +12,7 @@ from jobmgrd.jobs.retention import Limits
 from jobmgrd.jobs.rules import Rule
 from jobmgrd.services.holds import Holds
 from jobmgrd.services.retention import Retention
-from jobmgrd.store.port import Changes, InactiveRow, Store, StoreError, Tombstone
+from jobmgrd.store.port import Changes, InactiveRow, Pin, Store, StoreError, Tombstone
 from tests.services.bench import Bench, Peer
 
 
@@ -106,6 +106,23 @@ async def test_the_reason_of_a_pin_gives_its_end_as_people_read_it(bench: Bench)
     await bench.ask("job-manager.pin", pin)
     reply = await bench.ask("job-manager.retention", {"id": id})
     assert reply["why"] == "pinned until 2023-11-14T22:13:20Z: evidence"
+
+
+@pytest.mark.parametrize("until", [1e12, 1e308])
+async def test_a_pin_beyond_all_dates_is_refused_and_one_that_is_there_can_be_explained(
+    bench: Bench, until: float
+) -> None:
+    """An earlier daemon may have taken it; dates end with the year 9999."""
+    id = await bench.ended()
+    await bench.store.open()
+    await bench.store.write(Changes(pins={id: Pin(id, "evidence", until, 0, 1.0)}))
+    await retention_of(bench, bench.store)
+    assert await bench.ask("job-manager.pin", {"id": id, "reason": "x", "until": until}) == (
+        errno.EINVAL,
+        "a pin cannot end after the year 9999",
+    )
+    reply = await bench.ask("job-manager.retention", {"id": id})
+    assert reply["why"] == "pinned until 9999-12-31T23:59:59Z: evidence"
 
 
 class LatePins:
