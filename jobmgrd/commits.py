@@ -5,7 +5,7 @@ While that commits, further changes gather for the next one. What the world may 
 events, the start of processes, a job's next step outside) is an effect, held back until the write
 that carries it is durable:
 
-    touch, after ──> one write for the tick ──> answer submits, tell listeners, effects in order
+    touch, after ──> one write for the tick ──> answer submits, tell listeners, effects by job
 
 A write that fails loses nothing: submits in it are answered with the error and forgotten, all
 other jobs stay dirty and are written again.
